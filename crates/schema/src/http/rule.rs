@@ -1,0 +1,97 @@
+//! One binding of a method to an HTTP method and path.
+
+use super::{RuleError, Template};
+use crate::descriptor::{HttpPattern, HttpRule as RawRule};
+
+/// Which part of a request message the HTTP body carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// None: what the path does not bind comes from the query.
+    None,
+    /// The whole message (`body: "*"`).
+    Whole,
+    /// One field; the rest comes from path and query.
+    Field(Box<str>),
+}
+
+/// An HTTP method and path that reach an RPC.
+#[derive(Clone, Debug)]
+pub struct HttpRule {
+    pub(crate) verb: Box<str>,
+    pub(crate) template: Template,
+    pub(crate) body: Body,
+    pub(crate) response_body: Option<Box<str>>,
+}
+
+impl HttpRule {
+    /// The HTTP method, in upper case; `*` stands for any.
+    #[must_use]
+    pub fn http_method(&self) -> &str {
+        &self.verb
+    }
+
+    /// The path template.
+    #[must_use]
+    pub fn template(&self) -> &Template {
+        &self.template
+    }
+
+    /// What the HTTP body carries.
+    #[must_use]
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// The field of the reply that becomes the HTTP body; the whole reply when absent.
+    #[must_use]
+    pub fn response_body(&self) -> Option<&str> {
+        self.response_body.as_deref()
+    }
+
+    /// Reads a rule and its additional bindings, the main one first.
+    pub(crate) fn read(raw: &RawRule) -> Result<Vec<Self>, RuleError> {
+        let mut rules = vec![Self::read_one(raw)?];
+        for additional in &raw.additional_bindings {
+            if !additional.additional_bindings.is_empty() {
+                return Err(RuleError::Nested);
+            }
+            rules.push(Self::read_one(additional)?);
+        }
+        Ok(rules)
+    }
+
+    fn read_one(raw: &RawRule) -> Result<Self, RuleError> {
+        let (verb, path) = match &raw.pattern {
+            Some(HttpPattern::Get(path)) => ("GET", path),
+            Some(HttpPattern::Put(path)) => ("PUT", path),
+            Some(HttpPattern::Post(path)) => ("POST", path),
+            Some(HttpPattern::Delete(path)) => ("DELETE", path),
+            Some(HttpPattern::Patch(path)) => ("PATCH", path),
+            Some(HttpPattern::Custom(custom)) => (custom.kind.as_str(), &custom.path),
+            None => return Err(RuleError::NoPattern),
+        };
+        if !is_http_method(verb) {
+            return Err(RuleError::Method(verb.to_owned()));
+        }
+        Ok(Self {
+            verb: verb.into(),
+            template: Template::parse(path)?,
+            body: match raw.body.as_str() {
+                "" => Body::None,
+                "*" => Body::Whole,
+                field => Body::Field(field.into()),
+            },
+            response_body: (!raw.response_body.is_empty())
+                .then(|| raw.response_body.as_str().into()),
+        })
+    }
+}
+
+/// Whether this is `*` or a method token in upper case (RFC 9110 §9.1).
+fn is_http_method(verb: &str) -> bool {
+    verb == "*"
+        || (!verb.is_empty()
+            && verb
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'-'))
+}

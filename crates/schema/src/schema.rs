@@ -1,0 +1,107 @@
+//! The linked whole: every type and service by name.
+
+use std::collections::HashMap;
+
+use crate::descriptor::FileDescriptorSet;
+use crate::{Enum, EnumId, Error, Message, MessageId, Method, Service, link};
+
+/// What a full name stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Symbol {
+    /// A message type.
+    Message(MessageId),
+    /// An enum type.
+    Enum(EnumId),
+    /// A service, as its position in [`Schema::services`].
+    Service(usize),
+}
+
+/// A set of contracts, linked.
+#[derive(Debug, Default)]
+pub struct Schema {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) enums: Vec<Enum>,
+    pub(crate) services: Vec<Service>,
+    pub(crate) symbols: HashMap<Box<str>, Symbol>,
+}
+
+impl Schema {
+    /// Links one or more encoded `google.protobuf.FileDescriptorSet`s. A file
+    /// that comes more than once, by its name, counts once: sets that each
+    /// bring `google/protobuf/empty.proto` go together.
+    ///
+    /// # Errors
+    /// When the bytes are no descriptor set, a type is defined twice or not at
+    /// all, or an HTTP rule is malformed. The error names file and element.
+    pub fn from_descriptor_sets<'a>(
+        sets: impl IntoIterator<Item = &'a [u8]>,
+    ) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        for bytes in sets {
+            let set = <FileDescriptorSet as prost::Message>::decode(bytes)?;
+            files.extend(set.file);
+        }
+        link::link(files)
+    }
+
+    /// The message with this index.
+    #[must_use]
+    pub fn message(&self, id: MessageId) -> &Message {
+        &self.messages[id.index()]
+    }
+
+    /// The enum with this index.
+    #[must_use]
+    pub fn enumeration(&self, id: EnumId) -> &Enum {
+        &self.enums[id.index()]
+    }
+
+    /// All messages, nested ones and map entries too.
+    #[must_use]
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+
+    /// All enums.
+    #[must_use]
+    pub fn enums(&self) -> &[Enum] {
+        &self.enums
+    }
+
+    /// All services, in the order of their files.
+    pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
+        self.services.iter()
+    }
+
+    /// What a full name stands for, without a leading dot.
+    #[must_use]
+    pub fn symbol(&self, full_name: &str) -> Option<Symbol> {
+        self.symbols.get(full_name).copied()
+    }
+
+    /// The message type with this full name.
+    #[must_use]
+    pub fn message_by_name(&self, full_name: &str) -> Option<MessageId> {
+        match self.symbol(full_name) {
+            Some(Symbol::Message(id)) => Some(id),
+            _ => None,
+        }
+    }
+
+    /// The service with this full name.
+    #[must_use]
+    pub fn service(&self, full_name: &str) -> Option<&Service> {
+        match self.symbol(full_name) {
+            Some(Symbol::Service(index)) => self.services.get(index),
+            _ => None,
+        }
+    }
+
+    /// The method that a gRPC path such as `/grpc.health.v1.Health/Check` names.
+    #[must_use]
+    pub fn method(&self, path: &str) -> Option<&Method> {
+        let (service, name) = path.strip_prefix('/')?.split_once('/')?;
+        let service = self.service(service)?;
+        service.methods.iter().find(|method| &*method.name == name)
+    }
+}

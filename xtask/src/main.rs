@@ -1,0 +1,66 @@
+//! The repository's own tasks: set-up, tests and benchmarks, as plain
+//! `cargo xtask …` with nothing else to install.
+//!
+//! Here is only the command line; each task is a file of its own.
+
+mod bench;
+mod process;
+mod repository;
+mod server;
+mod setup;
+mod steps;
+mod suite;
+
+use std::process::ExitCode;
+
+use repository::Repository;
+use steps::Steps;
+use suite::Suite;
+
+const HELP: &str = "\
+Tasks of the Portolan repository.
+
+Usage: cargo xtask <TASK>
+
+Tasks:
+  test [SUITE…]      set up, then run every test; or only the named suites of
+                     rust, python, node, go, curl
+  setup              make the Python venv, the Node packages and the Go modules
+                     that the client suites need, all of them under target/
+  bench memory       measure the memory service
+  help               show this
+
+Example:
+  cargo xtask test python go";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let repository = Repository::here();
+    let mut steps = Steps::new();
+    match words.as_slice() {
+        [] | ["help" | "--help" | "-h", ..] => {
+            println!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        ["setup"] => {
+            setup::all(&repository, &mut steps);
+        }
+        ["test", names @ ..] => match Suite::named(names) {
+            Ok(suites) => suite::test(&repository, &suites, &mut steps),
+            Err(error) => return wrong_use(&error),
+        },
+        ["bench", "memory", rest @ ..] => {
+            steps.run("bench memory", || bench::memory::run(&repository, rest));
+        }
+        other => return wrong_use(&format!("unknown task `{}`", other.join(" "))),
+    }
+    steps.conclude()
+}
+
+/// Says what was wrong with the command line. Exit code 2, as for any other
+/// wrong use.
+fn wrong_use(what: &str) -> ExitCode {
+    eprintln!("error: {what}; see `cargo xtask help`");
+    ExitCode::from(2)
+}

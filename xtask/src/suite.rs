@@ -1,0 +1,178 @@
+//! The test suites: Rust's own, and one for each language whose real clients
+//! talk to a real server.
+
+use std::fs;
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use crate::process::{Toolchain, command, run, run_quietly};
+use crate::repository::Repository;
+use crate::server::Server;
+use crate::setup;
+use crate::steps::Steps;
+
+/// How a client suite learns where its server listens.
+const ADDRESS: &str = "PORTOLAN_ADDRESS";
+
+/// What `cargo xtask test` can run, in the order in which it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Suite {
+    Rust,
+    Python,
+    Node,
+    Go,
+    Curl,
+}
+
+impl Suite {
+    const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::Node, Self::Go, Self::Curl];
+
+    /// The suites of these names, in their own order; all of them for none.
+    pub(crate) fn named(names: &[&str]) -> Result<Vec<Self>, String> {
+        if names.is_empty() {
+            return Ok(Self::ALL.to_vec());
+        }
+        if let Some(unknown) = names
+            .iter()
+            .find(|name| Self::ALL.iter().all(|suite| suite.name() != **name))
+        {
+            return Err(format!("unknown suite `{unknown}`"));
+        }
+        let chosen = |suite: &Self| names.contains(&suite.name());
+        Ok(Self::ALL.into_iter().filter(chosen).collect())
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rust => "rust",
+            Self::Python => "python",
+            Self::Node => "node",
+            Self::Go => "go",
+            Self::Curl => "curl",
+        }
+    }
+
+    /// What the suite's server is started with besides an address and a folder.
+    fn server_arguments(self) -> &'static [&'static str] {
+        match self {
+            // This one checks what the README promises about the demo.
+            Self::Curl => &["--demo"],
+            _ => &[],
+        }
+    }
+}
+
+/// Sets up what the chosen suites need and runs them. One that fails does not
+/// keep the next from running.
+pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps) {
+    let chosen = |suite| suites.contains(&suite);
+    let clients = suites.iter().any(|suite| *suite != Suite::Rust);
+    // The Python environment carries the compiler that the others use.
+    if clients && !setup::python(repository, steps) {
+        return;
+    }
+    if chosen(Suite::Node) && !setup::node(repository, steps) {
+        return;
+    }
+    if chosen(Suite::Go) && !setup::go(repository, steps) {
+        return;
+    }
+    if chosen(Suite::Curl) && !steps.run("find curl", || Toolchain::CURL.check()) {
+        return;
+    }
+    if chosen(Suite::Rust) {
+        steps.run("rust tests", || {
+            run_cargo(repository, &["test", "--workspace", "--locked"])
+        });
+    }
+    if !clients {
+        return;
+    }
+    let built = steps.run("build the server", || {
+        run_cargo(repository, &["build", "--locked", "--package", "portolan"])
+    });
+    if !built {
+        return;
+    }
+    for suite in suites.iter().copied().filter(|suite| *suite != Suite::Rust) {
+        steps.run(&format!("{} clients", suite.name()), || {
+            let server = Server::start(repository, suite.name(), suite.server_arguments())?;
+            let passed = run_clients(repository, suite, server.address());
+            // A suite's failure is the news; the server's is, when it is alone.
+            let stopped = server.stop();
+            passed.and(stopped)
+        });
+    }
+}
+
+fn run_cargo(repository: &Repository, arguments: &[&str]) -> Result<()> {
+    // The cargo that runs us, so that one toolchain does everything.
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    run(command(cargo)
+        .args(arguments)
+        .current_dir(repository.root()))
+}
+
+/// Runs one suite's own test runner against the server at this address.
+fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<()> {
+    let mut runner = match suite {
+        Suite::Rust => return Ok(()),
+        Suite::Python | Suite::Curl => {
+            let mut pytest = command(repository.venv("python"));
+            pytest
+                .args(["-B", "-m", "pytest", "--quiet", "-p", "no:cacheprovider"])
+                .arg(repository.suite(suite.name()))
+                .current_dir(repository.root());
+            pytest
+        }
+        Suite::Node => {
+            let mut node = command("node");
+            node.args(["--test", "--test-reporter=spec"])
+                .args(node_tests(repository)?)
+                .env("PORTOLAN_PROTO", repository.proto())
+                .current_dir(repository.clients().join("node"));
+            node
+        }
+        Suite::Go => {
+            let mut go = setup::go_command(repository);
+            // An answer from the cache would be one of another server.
+            run_quietly(setup::go_command(repository).args(["vet", "./..."]))?;
+            go.args(["test", "-count=1", "./..."]);
+            go
+        }
+    };
+    runner
+        .env(ADDRESS, address)
+        .env("PORTOLAN_CLIENTS", repository.clients());
+    run(&mut runner)
+}
+
+/// The test files by name: what a folder or a pattern means to `node --test`
+/// differs between its versions.
+fn node_tests(repository: &Repository) -> Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(repository.clients().join("node/suite"))? {
+        files.push(entry?.path());
+    }
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn suites_are_named_in_any_order_and_run_in_one() {
+        assert_eq!(Suite::named(&[]).unwrap().len(), 5);
+        assert_eq!(
+            Suite::named(&["go", "rust"]).unwrap(),
+            [Suite::Rust, Suite::Go]
+        );
+        assert_eq!(
+            Suite::named(&["go", "cobol"]).unwrap_err(),
+            "unknown suite `cobol`"
+        );
+    }
+}
