@@ -1,0 +1,389 @@
+//! From JSON to wire bytes: messages, fields, lists and maps.
+
+mod any;
+mod scalar;
+mod text;
+mod well_known;
+
+use jiter::{Jiter, JiterError, JiterErrorType, Peek};
+use portolan_schema::{Cardinality, Kind, MessageId};
+
+use crate::table::{FieldEntry, Form, MessageTable, Seen};
+use crate::{Error, Problem, ReadOptions, Transcoder, wire};
+
+pub(crate) use scalar::shorten;
+pub(crate) use text::text_to_field;
+
+/// Reads one JSON text and appends wire bytes.
+pub(crate) struct Reader<'a> {
+    transcoder: &'a Transcoder,
+    json: &'a [u8],
+    jiter: Jiter<'a>,
+    out: &'a mut Vec<u8>,
+    options: &'a ReadOptions,
+    /// How many more levels may be entered.
+    levels: u32,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(
+        transcoder: &'a Transcoder,
+        json: &'a [u8],
+        out: &'a mut Vec<u8>,
+        options: &'a ReadOptions,
+    ) -> Self {
+        Self { transcoder, json, jiter: Jiter::new(json), out, options, levels: options.recursion_limit }
+    }
+
+    /// Nothing but white space may follow.
+    pub(crate) fn finish(&mut self) -> Result<(), Error> {
+        self.jiter.finish().map_err(syntax)
+    }
+
+    /// A message, without tag or length.
+    pub(crate) fn message(&mut self, id: MessageId) -> Result<(), Error> {
+        let table = self.transcoder.table(id);
+        self.enter()?;
+        match table.form {
+            Form::Plain => self.object(table),
+            Form::Any => self.any(),
+            Form::Timestamp => self.timestamp(),
+            Form::Duration => self.duration(),
+            Form::FieldMask => self.field_mask(),
+            Form::Struct => self.structure(),
+            Form::Value => self.dynamic_value(),
+            Form::ListValue => self.list_value(),
+            Form::Wrapper => self.wrapper(table),
+        }?;
+        self.leave();
+        Ok(())
+    }
+
+    /// The value of the field with this name, alone.
+    pub(crate) fn field_by_name(&mut self, id: MessageId, name: &str) -> Result<(), Error> {
+        let table = self.transcoder.table(id);
+        let Some(index) = table.by_name(name, 0) else {
+            return Err(self.unknown_field(table, name.to_owned()));
+        };
+        self.field(table, index, &mut Seen::of(table))
+    }
+
+    fn object(&mut self, table: &MessageTable) -> Result<(), Error> {
+        self.expect(Peek::Object, "an object")?;
+        let mut seen = Seen::of(table);
+        let mut guess = 0;
+        let mut key = self.jiter.known_object().map_err(syntax)?;
+        while let Some(name) = key {
+            match table.by_name(name, guess) {
+                Some(index) => {
+                    guess = index + 1;
+                    self.member(table, index, &mut seen)
+                        .map_err(|error| error.in_field(&table.fields[index].json_name))?;
+                }
+                None if self.options.ignore_unknown => self.skip()?,
+                None => {
+                    let name = name.to_owned();
+                    return Err(self.unknown_field(table, name));
+                }
+            }
+            key = self.jiter.next_key().map_err(syntax)?;
+        }
+        self.check_required(table, &seen)
+    }
+
+    /// The value of a member, unless the field was there already.
+    fn member(&mut self, table: &MessageTable, index: usize, seen: &mut Seen) -> Result<(), Error> {
+        if seen.mark(index) {
+            return Err(self.problem(Problem::Duplicate(table.fields[index].json_name.to_string())));
+        }
+        self.field(table, index, seen)
+    }
+
+    fn check_required(&self, table: &MessageTable, seen: &Seen) -> Result<(), Error> {
+        if !table.has_required {
+            return Ok(());
+        }
+        for (index, field) in table.fields.iter().enumerate() {
+            if field.cardinality == Cardinality::Required && !seen.has(index) {
+                return Err(self.problem(Problem::Missing(field.json_name.to_string())));
+            }
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, table: &MessageTable, index: usize, seen: &mut Seen) -> Result<(), Error> {
+        let field = &table.fields[index];
+        let singular = field.cardinality.is_singular();
+        if self.peek()? == Peek::Null && !(field.null_is_value && singular) {
+            if field.cardinality == Cardinality::Required {
+                return Err(self.problem(Problem::Missing(field.json_name.to_string())));
+            }
+            return self.jiter.known_null().map_err(syntax);
+        }
+        if let Some(oneof) = field.oneof
+            && seen.mark(table.fields.len() + oneof)
+        {
+            return Err(self.problem(Problem::Oneof {
+                field: field.json_name.to_string(),
+                oneof: table.oneofs[oneof].to_string(),
+            }));
+        }
+        match field.cardinality {
+            Cardinality::Map => self.map(field),
+            Cardinality::Packed => self.packed(field),
+            Cardinality::Repeated => self.repeated(field),
+            Cardinality::Implicit => {
+                let start = self.out.len();
+                self.tagged(field)?;
+                // A default without presence is not written. All of them are
+                // encoded as zeros, and nothing else is: -0.0 has its sign bit.
+                let value = self.out.get(start + field.tag.len()..).unwrap_or_default();
+                if value.iter().all(|byte| *byte == 0) {
+                    self.out.truncate(start);
+                }
+                Ok(())
+            }
+            Cardinality::Optional | Cardinality::Required => self.tagged(field).map(|_| ()),
+        }
+    }
+
+    /// One value with its tag. Whether it was written: an unknown enum name is
+    /// passed over when unknown things are.
+    fn tagged(&mut self, field: &FieldEntry) -> Result<bool, Error> {
+        let start = self.out.len();
+        self.out.extend_from_slice(&field.tag);
+        match field.kind {
+            Kind::Message(id) => {
+                let body = wire::open(self.out);
+                self.message(id)?;
+                wire::close(self.out, body);
+            }
+            Kind::Delimited(id) => {
+                self.message(id)?;
+                self.out.extend_from_slice(&wire::tag(field.number, wire::Type::End));
+            }
+            kind => {
+                if !self.scalar(kind)? {
+                    self.out.truncate(start);
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(true)
+    }
+
+    fn repeated(&mut self, field: &FieldEntry) -> Result<(), Error> {
+        self.elements(|reader| {
+            reader.refuse_null(field)?;
+            reader.tagged(field).map(|_| ())
+        })
+    }
+
+    fn packed(&mut self, field: &FieldEntry) -> Result<(), Error> {
+        let start = self.out.len();
+        self.out.extend_from_slice(&field.packed_tag);
+        let body = wire::open(self.out);
+        self.elements(|reader| {
+            reader.refuse_null(field)?;
+            reader.scalar(field.kind).map(|_| ())
+        })?;
+        if self.out.len() == body {
+            self.out.truncate(start);
+        } else {
+            wire::close(self.out, body);
+        }
+        Ok(())
+    }
+
+    /// The elements of an array, one after the other.
+    fn elements(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+        self.expect(Peek::Array, "an array")?;
+        let mut next = self.jiter.known_array().map_err(syntax)?;
+        let mut index = 0;
+        while next.is_some() {
+            element(self).map_err(|error| error.at_index(index))?;
+            index += 1;
+            next = self.jiter.array_step().map_err(syntax)?;
+        }
+        Ok(())
+    }
+
+    fn map(&mut self, field: &FieldEntry) -> Result<(), Error> {
+        self.expect(Peek::Object, "an object")?;
+        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else {
+            return Err(self.problem(Problem::Wire("a map without entries in its contract")));
+        };
+        let (Some(key_field), Some(value_field)) = (entry.by_number(1, 0), entry.by_number(2, 1)) else {
+            return Err(self.problem(Problem::Wire("a map entry without key and value in its contract")));
+        };
+        let (key_field, value_field) = (&entry.fields[key_field], &entry.fields[value_field]);
+        let mut keys = Vec::new();
+        let mut key = self.jiter.known_object().map_err(syntax)?;
+        while let Some(text) = key {
+            let start = self.out.len();
+            self.out.extend_from_slice(&field.tag);
+            let body = wire::open(self.out);
+            self.out.extend_from_slice(&key_field.tag);
+            let key_start = self.out.len();
+            if !scalar::put_map_key(self.out, key_field.kind, text) {
+                let value = scalar::shorten(text);
+                return Err(self.problem(Problem::Value { expected: "a key of this map", value }));
+            }
+            let key_length = self.out.len() - key_start;
+            let written = self
+                .refuse_null(value_field)
+                .and_then(|()| self.tagged(value_field))
+                .map_err(|error| {
+                    let key = &self.out[key_start..key_start + key_length];
+                    error.at_key(&scalar::key_text(key_field.kind, key))
+                })?;
+            if written {
+                wire::close(self.out, body);
+                // Closing may have moved the key; it stands right behind the
+                // length and its tag.
+                let end = self.out.len();
+                keys.push((start, end));
+            } else {
+                self.out.truncate(start);
+            }
+            key = self.jiter.next_key().map_err(syntax)?;
+        }
+        self.refuse_duplicate_keys(field, key_field, &mut keys)
+    }
+
+    /// Two entries with the same key are an error; `entries` are where each
+    /// entry stands in the output.
+    fn refuse_duplicate_keys(
+        &self,
+        field: &FieldEntry,
+        key_field: &FieldEntry,
+        entries: &mut [(usize, usize)],
+    ) -> Result<(), Error> {
+        if entries.len() < 2 {
+            return Ok(());
+        }
+        let key_of = |entry: &(usize, usize)| {
+            let bytes = &self.out[entry.0 + field.tag.len()..entry.1];
+            // The entry's length, then the key's tag, then the key.
+            let prefix = bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+            let key = &bytes[prefix + key_field.tag.len()..];
+            match key_field.kind {
+                Kind::String => {
+                    let count = key.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+                    let length = key[..count].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+                    &key[..count + length]
+                }
+                Kind::Fixed64 | Kind::Sfixed64 => &key[..8],
+                Kind::Fixed32 | Kind::Sfixed32 => &key[..4],
+                _ => &key[..=key.iter().take_while(|byte| **byte >= 0x80).count()],
+            }
+        };
+        entries.sort_unstable_by(|left, right| key_of(left).cmp(key_of(right)));
+        for pair in entries.windows(2) {
+            if key_of(&pair[0]) == key_of(&pair[1]) {
+                return Err(self.problem(Problem::Duplicate(scalar::key_text(key_field.kind, key_of(&pair[0])))));
+            }
+        }
+        Ok(())
+    }
+
+    /// `null` is not an element of a list or a value of a map, save where it is
+    /// a value of its own.
+    fn refuse_null(&mut self, field: &FieldEntry) -> Result<(), Error> {
+        if self.peek()? == Peek::Null && !field.null_is_value {
+            return Err(self.problem(Problem::Type { expected: "a value", found: "null" }));
+        }
+        Ok(())
+    }
+
+    fn enter(&mut self) -> Result<(), Error> {
+        match self.levels.checked_sub(1) {
+            Some(levels) => {
+                self.levels = levels;
+                Ok(())
+            }
+            None => Err(self.problem(Problem::TooDeep(self.options.recursion_limit))),
+        }
+    }
+
+    fn leave(&mut self) {
+        self.levels += 1;
+    }
+
+    fn peek(&mut self) -> Result<Peek, Error> {
+        self.jiter.peek().map_err(syntax)
+    }
+
+    /// Passes over a value that the contract does not know. It must be JSON all
+    /// the same, strings included, and may not nest deeper than a message.
+    fn skip(&mut self) -> Result<(), Error> {
+        self.skip_within(self.levels)
+    }
+
+    fn skip_within(&mut self, levels: u32) -> Result<(), Error> {
+        let peek = self.peek()?;
+        match peek {
+            Peek::String => self.jiter.known_str().map(drop).map_err(syntax),
+            Peek::Object | Peek::Array => {
+                let Some(levels) = levels.checked_sub(1) else {
+                    return Err(self.problem(Problem::TooDeep(self.options.recursion_limit)));
+                };
+                if peek == Peek::Array {
+                    return self.elements(|reader| reader.skip_within(levels));
+                }
+                let mut more = self.jiter.known_object().map_err(syntax)?.is_some();
+                while more {
+                    self.skip_within(levels)?;
+                    more = self.jiter.next_key().map_err(syntax)?.is_some();
+                }
+                Ok(())
+            }
+            _ => self.jiter.known_skip(peek).map_err(syntax),
+        }
+    }
+
+    fn expect(&mut self, wanted: Peek, expected: &'static str) -> Result<(), Error> {
+        let found = self.peek()?;
+        if found == wanted { Ok(()) } else { Err(self.wrong_type(expected, found)) }
+    }
+
+    fn wrong_type(&self, expected: &'static str, found: Peek) -> Error {
+        wrong_type(expected, found, self.jiter.current_index())
+    }
+
+    fn unknown_field(&self, table: &MessageTable, field: String) -> Error {
+        self.problem(Problem::UnknownField { field, message: table.name.to_string() })
+    }
+
+    fn problem(&self, problem: Problem) -> Error {
+        Error::new(problem, self.jiter.current_index())
+    }
+}
+
+/// The wrong sort of value, or something that is no value at all.
+fn wrong_type(expected: &'static str, found: Peek, offset: usize) -> Error {
+    let found = match found {
+        Peek::Null => "null",
+        Peek::True | Peek::False => "a boolean",
+        Peek::String => "a string",
+        Peek::Array => "an array",
+        Peek::Object => "an object",
+        // `I` and `N` begin JavaScript's Infinity and NaN.
+        other if other.is_num() && !matches!(other, Peek::Infinity | Peek::NaN) => "a number",
+        _ => return Error::new(Problem::Syntax(format!("expected {expected}, found no JSON value")), offset),
+    };
+    Error::new(Problem::Type { expected, found }, offset)
+}
+
+/// An error of the JSON reader.
+fn syntax(error: JiterError) -> Error {
+    let text = match error.error_type {
+        JiterErrorType::JsonError(problem) => problem.to_string(),
+        JiterErrorType::WrongType { expected, actual } => format!("expected {expected}, found {actual}"),
+    };
+    let text = match text.strip_prefix("EOF while parsing") {
+        Some(rest) => format!("the JSON ends inside{rest}"),
+        None => text,
+    };
+    Error::new(Problem::Syntax(text), error.index)
+}

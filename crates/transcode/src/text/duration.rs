@@ -1,0 +1,106 @@
+//! `google.protobuf.Duration` as text: seconds with up to nine decimals and an
+//! `s`.
+
+/// About 10,000 years, the largest duration either way.
+const MAX_SECONDS: i64 = 315_576_000_000;
+
+/// Reads a duration into seconds and nanoseconds of the same sign.
+pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let negative = unsigned.len() != text.len();
+    let digits = unsigned.strip_suffix('s')?;
+    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds: i64 = whole.parse().ok()?;
+    let nanos = match fraction {
+        None => 0,
+        Some(fraction) => {
+            let (nanos, rest) = take_fraction(fraction.as_bytes())?;
+            if !rest.is_empty() {
+                return None;
+            }
+            nanos
+        }
+    };
+    if seconds > MAX_SECONDS || (seconds == MAX_SECONDS && nanos > 0) {
+        return None;
+    }
+    Some(if negative { (-seconds, -nanos) } else { (seconds, nanos) })
+}
+
+/// Appends a duration; `None` when it is out of range or its signs differ.
+pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Option<()> {
+    let valid = (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds)
+        && (-999_999_999..=999_999_999).contains(&nanos)
+        && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
+    if !valid {
+        return None;
+    }
+    if seconds < 0 || nanos < 0 {
+        out.push(b'-');
+    }
+    out.extend_from_slice(itoa::Buffer::new().format(seconds.unsigned_abs()).as_bytes());
+    put_fraction(nanos.unsigned_abs(), out);
+    out.push(b's');
+    Some(())
+}
+
+/// Reads one to nine digits as nanoseconds, and gives what follows.
+pub(super) fn take_fraction(bytes: &[u8]) -> Option<(i32, &[u8])> {
+    let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    if !(1..=9).contains(&count) {
+        return None;
+    }
+    let (digits, rest) = bytes.split_at(count);
+    let value = digits.iter().fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
+    Some((value * 10_i32.pow(9 - count as u32), rest))
+}
+
+/// Appends nanoseconds as nothing, or a point and 3, 6 or 9 digits.
+pub(super) fn put_fraction(nanos: u32, out: &mut Vec<u8>) {
+    let (mut value, count) = match nanos {
+        0 => return,
+        _ if nanos % 1_000_000 == 0 => (nanos / 1_000_000, 3),
+        _ if nanos % 1_000 == 0 => (nanos / 1_000, 6),
+        _ => (nanos, 9),
+    };
+    let start = out.len();
+    out.resize(start + 1 + count, b'.');
+    for digit in out[start + 1..].iter_mut().rev() {
+        *digit = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_and_written() {
+        for (text, value) in [
+            ("0s", (0, 0)),
+            ("1.500s", (1, 500_000_000)),
+            ("-0.000001s", (0, -1000)),
+            ("-3.000000001s", (-3, -1)),
+            ("315576000000s", (MAX_SECONDS, 0)),
+        ] {
+            assert_eq!(parse(text), Some(value));
+            let mut out = Vec::new();
+            write(value.0, value.1, &mut out).unwrap();
+            assert_eq!(out, text.as_bytes());
+        }
+    }
+
+    #[test]
+    fn bad_durations_are_refused() {
+        for text in ["", "s", "1", "1.s", ".5s", "+1s", "--1s", "1e3s", "1 s", "315576000001s", "1.0000000000s"] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert!(write(1, -1, &mut Vec::new()).is_none());
+        assert!(write(MAX_SECONDS + 1, 0, &mut Vec::new()).is_none());
+        assert!(write(0, 1_000_000_000, &mut Vec::new()).is_none());
+    }
+}

@@ -1,0 +1,411 @@
+//! From wire bytes to JSON: messages, fields, lists and maps.
+//!
+//! Fields may come in any order, a repeated field in pieces, a singular one
+//! several times (protobuf.dev, "Last One Wins"). A message in the order that
+//! encoders write is walked once; any other is sorted first.
+
+mod order;
+mod scalar;
+mod well_known;
+
+use std::collections::HashMap;
+
+use portolan_schema::{Cardinality, Kind, MessageId};
+
+use crate::table::{FieldEntry, Form, MessageTable, Seen};
+use crate::wire::{self, Cursor, Record};
+use crate::{Error, Problem, Transcoder, WriteOptions};
+
+pub(crate) use scalar::string;
+
+/// Reads wire bytes and appends JSON.
+pub(crate) struct Writer<'a> {
+    transcoder: &'a Transcoder,
+    out: &'a mut Vec<u8>,
+    options: &'a WriteOptions,
+    /// How many more levels may be entered.
+    levels: u32,
+    /// How many spaces a new line begins with, when there are lines.
+    indent: usize,
+}
+
+impl<'a> Writer<'a> {
+    pub(crate) fn new(transcoder: &'a Transcoder, out: &'a mut Vec<u8>, options: &'a WriteOptions) -> Self {
+        Self { transcoder, out, options, levels: options.recursion_limit, indent: 0 }
+    }
+
+    /// A message; `base` is where `wire` begins in the whole input.
+    pub(crate) fn message(&mut self, id: MessageId, wire: &[u8], base: usize) -> Result<(), Error> {
+        let table = self.transcoder.table(id);
+        let Some(levels) = self.levels.checked_sub(1) else {
+            return Err(Error::new(Problem::TooDeep(self.options.recursion_limit), base));
+        };
+        self.levels = levels;
+        match table.form {
+            Form::Plain => {
+                self.begin(b'{');
+                let mut first = true;
+                self.members(table, wire, base, &mut first)?;
+                self.end(b'}', first);
+                Ok(())
+            }
+            Form::Any => self.any(table, wire, base),
+            Form::Timestamp => self.timestamp(wire, base),
+            Form::Duration => self.duration(wire, base),
+            Form::FieldMask => self.field_mask(wire, base),
+            Form::Struct => self.structure(table, wire, base),
+            Form::Value => self.dynamic_value(table, wire, base),
+            Form::ListValue => self.list_value(table, wire, base),
+            Form::Wrapper => self.wrapper(table, wire, base),
+        }?;
+        self.levels += 1;
+        Ok(())
+    }
+
+    /// The value of one field, or its default when it is not there.
+    pub(crate) fn field_by_name(&mut self, id: MessageId, name: &str, wire: &[u8]) -> Result<(), Error> {
+        let table = self.transcoder.table(id);
+        let Some(index) = table.by_name(name, 0) else {
+            let problem = Problem::UnknownField { field: name.to_owned(), message: table.name.to_string() };
+            return Err(Error::new(problem, 0));
+        };
+        let field = &table.fields[index];
+        let records: Vec<Record<'_>> = self
+            .sorted(table, wire, 0)?
+            .into_iter()
+            .filter(|(found, _)| *found == index)
+            .map(|(_, record)| record)
+            .collect();
+        if records.is_empty() {
+            self.default(field);
+            return Ok(());
+        }
+        self.value_of(field, records.iter().copied())
+    }
+
+    /// The members of an object, without its braces.
+    fn members(&mut self, table: &MessageTable, wire: &[u8], base: usize, first: &mut bool) -> Result<(), Error> {
+        let mut seen = Seen::of(table);
+        if self.is_in_order(table, wire, base)? {
+            self.members_in_order(table, wire, base, first, &mut seen)?;
+        } else {
+            let records = self.sorted(table, wire, base)?;
+            for group in records.chunk_by(|left, right| left.0 == right.0) {
+                let index = group[0].0;
+                seen.mark(index);
+                self.member(&table.fields[index], group.iter().map(|(_, record)| *record), first)?;
+            }
+        }
+        if self.options.print_defaults {
+            for (index, field) in table.fields.iter().enumerate() {
+                let prints = match field.cardinality {
+                    Cardinality::Optional | Cardinality::Required => false,
+                    _ => !seen.has(index),
+                };
+                if prints {
+                    self.key(field.key(self.options.proto_names), first);
+                    self.default(field);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn members_in_order(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+        first: &mut bool,
+        seen: &mut Seen,
+    ) -> Result<(), Error> {
+        let mut guess = 0;
+        let mut cursor = Cursor::new(wire, base);
+        loop {
+            let run = cursor.clone();
+            let Some(record) = cursor.next(self.levels)? else { return Ok(()) };
+            let Some(index) = self.find(table, &record, guess) else { continue };
+            let field = &table.fields[index];
+            guess = index + 1;
+            seen.mark(index);
+            if field.cardinality.is_singular() {
+                self.member(field, std::iter::once(record), first)?;
+                continue;
+            }
+            // Leave the cursor behind the last record of the field.
+            loop {
+                let before = cursor.clone();
+                match cursor.next(self.levels)? {
+                    Some(next) if next.number == record.number => {}
+                    Some(_) => {
+                        cursor = before;
+                        break;
+                    }
+                    None => break,
+                }
+            }
+            let end = cursor.offset();
+            let mut run = run;
+            let levels = self.levels;
+            let records = std::iter::from_fn(move || {
+                (run.offset() < end).then(|| run.next(levels).ok().flatten()).flatten()
+            })
+            .filter(|record| self.find(table, record, index) == Some(index));
+            let records: Vec<Record<'_>> = records.collect();
+            self.member(field, records.iter().copied(), first)?;
+        }
+    }
+
+    /// A key and what the records of its field say.
+    fn member<'w>(
+        &mut self,
+        field: &FieldEntry,
+        records: impl Iterator<Item = Record<'w>> + Clone,
+        first: &mut bool,
+    ) -> Result<(), Error> {
+        self.key(field.key(self.options.proto_names), first);
+        self.value_of(field, records).map_err(|error| error.in_field(&field.json_name))
+    }
+
+    fn value_of<'w>(
+        &mut self,
+        field: &FieldEntry,
+        records: impl Iterator<Item = Record<'w>> + Clone,
+    ) -> Result<(), Error> {
+        match field.cardinality {
+            Cardinality::Map => self.map(field, records),
+            Cardinality::Repeated | Cardinality::Packed => self.list(field, records),
+            _ => self.singular(field, records),
+        }
+    }
+
+    /// The last value counts; messages are merged.
+    fn singular<'w>(
+        &mut self,
+        field: &FieldEntry,
+        mut records: impl Iterator<Item = Record<'w>> + Clone,
+    ) -> Result<(), Error> {
+        let Some(id) = field.kind.message() else {
+            let Some(record) = records.last() else { return Ok(()) };
+            return self.value(field, &record);
+        };
+        let Some(only) = records.next() else { return Ok(()) };
+        let rest: Vec<Record<'w>> = records.collect();
+        if rest.is_empty() {
+            return self.message(id, only.bytes, payload_offset(&only));
+        }
+        // Concatenating encoded messages merges them.
+        let mut merged = only.bytes.to_vec();
+        for record in rest {
+            merged.extend_from_slice(record.bytes);
+        }
+        self.message(id, &merged, payload_offset(&only))
+    }
+
+    fn list<'w>(&mut self, field: &FieldEntry, records: impl Iterator<Item = Record<'w>>) -> Result<(), Error> {
+        self.begin(b'[');
+        let mut first = true;
+        let mut index = 0;
+        for record in records {
+            if field.kind.is_packable() && record.wire_type == wire::Type::Bytes {
+                let mut packed = Cursor::new(record.bytes, payload_offset(&record));
+                while !packed.is_empty() {
+                    let value = packed_value(&mut packed, field.kind, &record)?;
+                    if !self.is_unknown_enum(field, value.scalar) {
+                        self.element(&mut first);
+                        self.value(field, &value).map_err(|error| error.at_index(index))?;
+                        index += 1;
+                    }
+                }
+            } else {
+                self.element(&mut first);
+                self.value(field, &record).map_err(|error| error.at_index(index))?;
+                index += 1;
+            }
+        }
+        self.end(b']', first);
+        Ok(())
+    }
+
+    fn map<'w>(&mut self, field: &FieldEntry, records: impl Iterator<Item = Record<'w>>) -> Result<(), Error> {
+        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else { return Ok(()) };
+        let (Some(key_index), Some(value_index)) = (entry.by_number(1, 0), entry.by_number(2, 1)) else {
+            return Ok(());
+        };
+        let (key_field, value_field) = (&entry.fields[key_index], &entry.fields[value_index]);
+
+        // Where a key comes again, the later entry counts.
+        let mut entries: Vec<(Vec<u8>, Vec<Record<'w>>, usize)> = Vec::new();
+        let mut positions: HashMap<Vec<u8>, usize> = HashMap::new();
+        for record in records {
+            let mut key = None;
+            let mut values = Vec::new();
+            for (index, inner) in self.sorted(entry, record.bytes, payload_offset(&record))? {
+                if index == key_index {
+                    key = Some(inner);
+                } else if index == value_index {
+                    values.push(inner);
+                }
+            }
+            // An unknown number of a closed enum makes the whole entry unknown.
+            if values.is_empty() && value_field.closed_enum.is_some() && self.names(entry, value_index, &record)? {
+                continue;
+            }
+            let mut text = Vec::new();
+            self.map_key(key_field, key.as_ref(), &mut text)?;
+            match positions.get(&text) {
+                Some(position) => entries[*position].1 = values,
+                None => {
+                    positions.insert(text.clone(), entries.len());
+                    entries.push((text, values, record.offset));
+                }
+            }
+        }
+
+        self.begin(b'{');
+        let mut first = true;
+        for (key, values, offset) in entries {
+            self.element(&mut first);
+            self.out.extend_from_slice(&key);
+            self.colon();
+            if values.is_empty() {
+                self.default_value(value_field, offset)?;
+            } else {
+                self.singular(value_field, values.iter().copied())
+                    .map_err(|error| error.at_key(&String::from_utf8_lossy(&key[1..key.len() - 1])))?;
+            }
+        }
+        self.end(b'}', first);
+        Ok(())
+    }
+
+    /// A single value of a field that is there.
+    fn value(&mut self, field: &FieldEntry, record: &Record<'_>) -> Result<(), Error> {
+        match field.kind {
+            Kind::Message(id) | Kind::Delimited(id) => self.message(id, record.bytes, payload_offset(record)),
+            kind => self.scalar(kind, record),
+        }
+    }
+
+    /// The default of a field, as `print_defaults` has it.
+    fn default(&mut self, field: &FieldEntry) {
+        match field.cardinality {
+            Cardinality::Map => self.out.extend_from_slice(b"{}"),
+            Cardinality::Repeated | Cardinality::Packed => self.out.extend_from_slice(b"[]"),
+            _ if field.kind.message().is_some() => self.out.extend_from_slice(b"null"),
+            _ => self.default_scalar(field.kind),
+        }
+    }
+
+    /// The value of a map entry that carries none.
+    fn default_value(&mut self, field: &FieldEntry, offset: usize) -> Result<(), Error> {
+        match field.kind.message() {
+            Some(id) => self.message(id, &[], offset),
+            None => {
+                self.default_scalar(field.kind);
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a map entry has a record of this field, whatever its value.
+    fn names(&self, entry: &MessageTable, index: usize, whole: &Record<'_>) -> Result<bool, Error> {
+        let mut cursor = Cursor::new(whole.bytes, payload_offset(whole));
+        while let Some(record) = cursor.next(self.levels)? {
+            if of_type(entry, &record, index) == Some(index) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    /// The field that a record belongs to; `None` for an unknown field. That is
+    /// also what a number becomes that a closed enum does not have.
+    fn find(&self, table: &MessageTable, record: &Record<'_>, guess: usize) -> Option<usize> {
+        let index = of_type(table, record, guess)?;
+        let unknown =
+            record.wire_type == wire::Type::Varint && self.is_unknown_enum(&table.fields[index], record.scalar);
+        (!unknown).then_some(index)
+    }
+
+    fn is_unknown_enum(&self, field: &FieldEntry, number: u64) -> bool {
+        field.closed_enum.is_some_and(|id| self.transcoder.enum_table(id).name(number as i32).is_none())
+    }
+
+    fn begin(&mut self, bracket: u8) {
+        self.out.push(bracket);
+        self.indent += usize::from(self.options.indent.unwrap_or(0));
+    }
+
+    fn end(&mut self, bracket: u8, empty: bool) {
+        self.indent -= usize::from(self.options.indent.unwrap_or(0));
+        if !empty {
+            self.line();
+        }
+        self.out.push(bracket);
+    }
+
+    /// What stands in front of an element or a member.
+    fn element(&mut self, first: &mut bool) {
+        if !std::mem::replace(first, false) {
+            self.out.push(b',');
+        }
+        self.line();
+    }
+
+    fn key(&mut self, key: &str, first: &mut bool) {
+        self.element(first);
+        self.out.extend_from_slice(key.as_bytes());
+        if self.options.indent.is_some() {
+            self.out.push(b' ');
+        }
+    }
+
+    fn colon(&mut self) {
+        self.out.push(b':');
+        if self.options.indent.is_some() {
+            self.out.push(b' ');
+        }
+    }
+
+    fn line(&mut self) {
+        if self.options.indent.is_some() {
+            self.out.push(b'\n');
+            self.out.resize(self.out.len() + self.indent, b' ');
+        }
+    }
+}
+
+/// The field that a record belongs to; `None` when the contract has none, or
+/// one of another wire type, which makes the record an unknown field.
+fn of_type(table: &MessageTable, record: &Record<'_>, guess: usize) -> Option<usize> {
+    let index = table.by_number(record.number, guess)?;
+    let field = &table.fields[index];
+    let packed = record.wire_type == wire::Type::Bytes
+        && field.kind.is_packable()
+        && !field.cardinality.is_singular();
+    (packed || record.wire_type == wire::Type::of(field.kind)).then_some(index)
+}
+
+/// The next value of a packed record, as a record of its own.
+fn packed_value<'w>(cursor: &mut Cursor<'w>, kind: Kind, whole: &Record<'w>) -> Result<Record<'w>, Error> {
+    let offset = cursor.offset();
+    let wire_type = wire::Type::of(kind);
+    let scalar = match wire_type {
+        wire::Type::Fixed64 => cursor.fixed64()?,
+        wire::Type::Fixed32 => u64::from(cursor.fixed32()?),
+        _ => cursor.varint()?,
+    };
+    Ok(Record { number: whole.number, wire_type, scalar, bytes: &[], offset })
+}
+
+/// Where the payload of a record begins: good enough for an error, since it
+/// takes the tag and the length to be as short as they can be.
+fn payload_offset(record: &Record<'_>) -> usize {
+    let varint_length = |value: u64| (64 - (value | 1).leading_zeros() as usize).div_ceil(7);
+    let tag = varint_length(u64::from(record.number) << 3);
+    match record.wire_type {
+        wire::Type::Bytes => record.offset + tag + varint_length(record.bytes.len() as u64),
+        _ => record.offset + tag,
+    }
+}

@@ -1,0 +1,17 @@
+//! The rules of ProtoJSON and of the wire format, each with its cases, and a
+//! comparison with another implementation on random messages.
+//!
+//! One binary, so that the contract is compiled once.
+
+mod accept;
+mod contract;
+mod cost;
+mod differential;
+mod limits;
+mod mutation;
+mod output;
+mod random;
+mod refuse;
+mod text;
+mod well_known;
+mod wire;

@@ -1,0 +1,158 @@
+//! Fields from plain text, as paths and query strings carry it, and from a
+//! JSON value of their own.
+
+use crate::contract::{message, transcoder, wire, write};
+use portolan_transcode::ReadOptions;
+
+fn text(name: &str, path: &str, text: &str) -> Result<String, String> {
+    let mut out = Vec::new();
+    let path: Vec<&str> = path.split('/').collect();
+    transcoder()
+        .text_to_field(message(name), &path, text, &mut out, &ReadOptions::default())
+        .map(|()| write(name, &out).unwrap())
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn text_that_is_taken() {
+    for (name, path, value, expected) in [
+        ("Scalars", "int32_value", "5", r#"{"int32Value":5}"#),
+        ("Scalars", "int32Value", "-5", r#"{"int32Value":-5}"#),
+        // Written even where it is the default: a later value replaces an earlier one.
+        ("Scalars", "int32_value", "0", r#"{"int32Value":0}"#),
+        ("Scalars", "int64_value", "9223372036854775807", r#"{"int64Value":"9223372036854775807"}"#),
+        ("Scalars", "uint64_value", "18446744073709551615", r#"{"uint64Value":"18446744073709551615"}"#),
+        ("Scalars", "double_value", "1.5e3", r#"{"doubleValue":1500}"#),
+        ("Scalars", "double_value", "NaN", r#"{"doubleValue":"NaN"}"#),
+        ("Scalars", "float_value", "-Infinity", r#"{"floatValue":"-Infinity"}"#),
+        ("Scalars", "bool_value", "true", r#"{"boolValue":true}"#),
+        ("Scalars", "bool_value", "false", r#"{"boolValue":false}"#),
+        ("Scalars", "string_value", "null", r#"{"stringValue":"null"}"#),
+        ("Scalars", "string_value", "", r#"{"stringValue":""}"#),
+        ("Scalars", "string_value", "a \"b\"\n\\é", r#"{"stringValue":"a \"b\"\n\\é"}"#),
+        ("Scalars", "bytes_value", "-_8", r#"{"bytesValue":"+/8="}"#),
+        ("Scalars", "color", "RED", r#"{"color":"RED"}"#),
+        ("Scalars", "color", "-3", r#"{"color":"BLUE"}"#),
+        ("Scalars", "color", "99", r#"{"color":99}"#),
+        ("Scalars", "inner/child/name", "x", r#"{"inner":{"child":{"name":"x"}}}"#),
+        ("Lists", "strings", "a", r#"{"strings":["a"]}"#),
+        ("Lists", "int32s", "7", r#"{"int32s":[7]}"#),
+        ("Lists", "colors", "RED", r#"{"colors":["RED"]}"#),
+        ("Maps", "strings/a.b", "x", r#"{"strings":{"a.b":"x"}}"#),
+        ("Maps", "int32_keys/-1", "2", r#"{"int32Keys":{"-1":2}}"#),
+        ("Maps", "bool_keys/true", "", r#"{"boolKeys":{"true":""}}"#),
+        ("Maps", "times/t", "1970-01-01T00:00:00Z", r#"{"times":{"t":"1970-01-01T00:00:00Z"}}"#),
+        ("Maps", "wrapped/w", "3", r#"{"wrapped":{"w":3}}"#),
+        ("Outer", "maps/strings/k", "v", r#"{"maps":{"strings":{"k":"v"}}}"#),
+        ("Choice", "text", "x", r#"{"text":"x"}"#),
+        ("WellKnown", "timestamp", "2024-01-01T00:00:00Z", r#"{"timestamp":"2024-01-01T00:00:00Z"}"#),
+        ("WellKnown", "duration", "1.5s", r#"{"duration":"1.500s"}"#),
+        ("WellKnown", "field_mask", "aB,c", r#"{"fieldMask":"aB,c"}"#),
+        ("WellKnown", "int64_wrapper", "5", r#"{"int64Wrapper":"5"}"#),
+        ("WellKnown", "bool_wrapper", "true", r#"{"boolWrapper":true}"#),
+        ("WellKnown", "string_wrapper", "", r#"{"stringWrapper":""}"#),
+        ("WellKnown", "timestamps", "1970-01-01T00:00:00Z", r#"{"timestamps":["1970-01-01T00:00:00Z"]}"#),
+        ("legacy.Legacy", "part/b", "x", r#"{"part":{"b":"x"}}"#),
+        ("legacy.Legacy", "part/deeper/part/a", "1", r#"{"part":{"deeper":{"part":{"a":1}}}}"#),
+        ("legacy.Legacy", "[rules.legacy.extra]", "1", r#"{"[rules.legacy.extra]":1}"#),
+    ] {
+        assert_eq!(text(name, path, value).as_deref(), Ok(expected), "{path} {value}");
+    }
+}
+
+#[test]
+fn calls_add_up() {
+    let mut out = Vec::new();
+    for (path, value) in [
+        (&["one", "id"][..], "1"),
+        (&["lists", "strings"], "a"),
+        (&["one", "name"], "x"),
+        (&["lists", "strings"], "b"),
+        (&["maps", "strings", "k"], "v"),
+        (&["one", "id"], "0"),
+        (&["maps", "strings", "l"], "w"),
+    ] {
+        transcoder().text_to_field(message("Outer"), path, value, &mut out, &ReadOptions::default()).unwrap();
+    }
+    assert_eq!(
+        write("Outer", &out).unwrap(),
+        r#"{"one":{"id":0,"name":"x"},"lists":{"strings":["a","b"]},"maps":{"strings":{"k":"v","l":"w"}}}"#
+    );
+}
+
+#[test]
+fn text_that_is_refused() {
+    for (name, path, value, expected) in [
+        ("Scalars", "nope", "5", "?1"),
+        ("Scalars", "inner/nope", "5", "?2"),
+        ("Scalars", "inner", "5", "?3"),
+        ("Scalars", "int32_value/x", "5", "?4"),
+        ("Scalars", "int32_value", "x", "?5"),
+        ("Scalars", "int32_value", "", "?6"),
+        ("Scalars", "int32_value", " 1", "?7"),
+        ("Scalars", "int32_value", "1 ", "?8"),
+        ("Scalars", "bool_value", "", "?9"),
+        ("Scalars", "bool_value", "1", "?10"),
+        ("Scalars", "bool_value", " true", "?11"),
+        ("Scalars", "bool_value", "true ", "?12"),
+        ("Scalars", "bool_value", "null", "?13"),
+        ("Scalars", "bool_value", "[]", "?14"),
+        ("Scalars", "color", "MAUVE", "?15"),
+        ("Scalars", "color", "1,2", "?16"),
+        ("Scalars", "color", "1 ", "?17"),
+        ("Scalars", "color", "-", "?18"),
+        ("Scalars", "color", "", "?19"),
+        ("Scalars", "bytes_value", "!", "?20"),
+        ("Lists", "inners", "5", "?21"),
+        ("Lists", "inners/id", "5", "?22"),
+        ("Maps", "strings", "x", "?23"),
+        ("Maps", "int32_keys/x", "1", "?24"),
+        ("Maps", "int32_keys/1", "x", "?25"),
+        ("Maps", "inners/k", "x", "?26"),
+        ("Maps", "inners/k/id", "1", "?27"),
+        ("WellKnown", "struct", "{}", "?28"),
+        ("WellKnown", "value", "1", "?29"),
+        ("WellKnown", "any", "x", "?30"),
+        ("WellKnown", "timestamp", "now", "?31"),
+        ("WellKnown", "bool_wrapper", "null", "?32"),
+        ("WellKnown", "bool_wrapper", "true ", "?33"),
+    ] {
+        assert_eq!(text(name, path, value).unwrap_err(), expected, "{path} {value}");
+    }
+    let empty: [&str; 0] = [];
+    let error = transcoder().text_to_field(message("Inner"), &empty, "", &mut Vec::new(), &ReadOptions::default());
+    assert_eq!(error.unwrap_err().to_string(), "?34");
+}
+
+#[test]
+fn unknown_enum_names_are_passed_over_on_request() {
+    let options = ReadOptions { ignore_unknown: true, ..ReadOptions::default() };
+    for (name, path) in [("Scalars", &["color"][..]), ("Maps", &["colors", "k"]), ("Lists", &["colors"])] {
+        let mut out = Vec::new();
+        transcoder().text_to_field(message(name), path, "MAUVE", &mut out, &options).unwrap();
+        assert_eq!(out, b"", "{path:?}");
+    }
+}
+
+#[test]
+fn one_field_from_json() {
+    let field = |name: &str, field: &str, json: &str| {
+        let mut out = Vec::new();
+        transcoder()
+            .json_to_field(message(name), field, json.as_bytes(), &mut out, &ReadOptions::default())
+            .map(|()| out)
+            .map_err(|error| error.to_string())
+    };
+    assert_eq!(field("Outer", "one", r#"{"id":1}"#).unwrap(), wire().bytes(1, wire().varint(1, 1)).0);
+    assert_eq!(field("Outer", "many", r#"[{}]"#).unwrap(), wire().bytes(2, []).0);
+    assert_eq!(field("Outer", "byName", r#"{"k":{}}"#).unwrap(), wire().bytes(3, wire().bytes(1, "k").bytes(2, [])).0);
+    assert_eq!(field("Scalars", "string_value", r#""x""#).unwrap(), wire().bytes(14, "x").0);
+    assert_eq!(field("Lists", "int32s", " [1] ").unwrap(), wire().bytes(3, [1]).0);
+    assert_eq!(field("Outer", "one", "null").unwrap(), b"");
+    assert_eq!(field("WellKnown", "value", "null").unwrap(), wire().bytes(6, wire().varint(1, 0)).0);
+    assert_eq!(field("Outer", "nope", "1").unwrap_err(), "?35");
+    assert_eq!(field("Outer", "one", r#"{"id":"x"}"#).unwrap_err(), "?36");
+    assert_eq!(field("Outer", "many", r#"[{},1]"#).unwrap_err(), "?37");
+    assert_eq!(field("Outer", "one", r#"{} {}"#).unwrap_err(), "?38");
+    assert_eq!(field("Outer", "one", "").unwrap_err(), "?39");
+}
