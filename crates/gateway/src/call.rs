@@ -1,0 +1,329 @@
+//! gRPC in the middle: what a client says becomes a [`Call`], what comes back
+//! is a [`Reply`], and both carry messages as gRPC frames.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use http_body::{Body as _, Frame as BodyFrame};
+use tokio::time::Sleep;
+
+use crate::body::BoxError;
+use crate::deadline::to_grpc;
+use crate::frame::Meter;
+use crate::{Body, Code, Deadline, Outcome, Status};
+
+/// What a client asks for.
+#[derive(Debug)]
+pub(crate) struct Call {
+    /// The path of the RPC.
+    pub(crate) path: Arc<str>,
+    pub(crate) metadata: HeaderMap,
+    /// gRPC frames.
+    pub(crate) messages: Body,
+    /// What went wrong while the messages were read, if anything did.
+    pub(crate) fault: Fault,
+}
+
+impl Call {
+    /// The request as any gRPC server takes it (gRPC over HTTP/2, "Requests").
+    pub(crate) fn into_request(self, deadline: Deadline) -> Request<Body> {
+        let mut request = Request::new(self.messages);
+        *request.method_mut() = Method::POST;
+        *request.version_mut() = Version::HTTP_2;
+        // A path came out of a parsed URI or a contract, so it parses again.
+        *request.uri_mut() = http::Uri::try_from(&*self.path).unwrap_or_default();
+        let mut headers = self.metadata;
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/grpc"),
+        );
+        if let Some(remaining) = deadline.remaining()
+            && let Ok(value) = HeaderValue::try_from(to_grpc(remaining))
+        {
+            headers.insert("grpc-timeout", value);
+        }
+        *request.headers_mut() = headers;
+        request
+    }
+}
+
+/// What is wrong with the messages of a client, noticed while they flow. It
+/// decides the status of the call, whatever the service makes of a request that
+/// breaks off.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fault(Arc<OnceLock<Status>>);
+
+impl Fault {
+    pub(crate) fn set(&self, status: Status) {
+        let _ = self.0.set(status);
+    }
+
+    pub(crate) fn get(&self) -> Option<&Status> {
+        self.0.get()
+    }
+}
+
+/// The messages of a client as frames, from a stream of them.
+pub(crate) struct Messages<S> {
+    stream: S,
+    fault: Fault,
+}
+
+impl<S> Messages<S>
+where
+    S: Stream<Item = Result<Bytes, Status>> + Send + Unpin + 'static,
+{
+    /// A body of the frames that `stream` gives; an error ends the call with
+    /// its status.
+    pub(crate) fn body(stream: S, fault: Fault) -> Body {
+        Body::new(Self { stream, fault })
+    }
+}
+
+impl<S> http_body::Body for Messages<S>
+where
+    S: Stream<Item = Result<Bytes, Status>> + Unpin,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
+        match std::task::ready!(Pin::new(&mut self.stream).poll_next(context)) {
+            None => Poll::Ready(None),
+            Some(Ok(frame)) => Poll::Ready(Some(Ok(BodyFrame::data(frame)))),
+            Some(Err(status)) => {
+                self.fault.set(status.clone());
+                Poll::Ready(Some(Err(status.into())))
+            }
+        }
+    }
+}
+
+/// A client's frames on their way to the service, untouched but watched.
+pub(crate) struct PassThrough {
+    body: Body,
+    meter: Meter,
+    fault: Fault,
+    ended: bool,
+}
+
+impl PassThrough {
+    pub(crate) fn body(body: Body, limit: usize, fault: Fault) -> Body {
+        Body::new(Self {
+            body,
+            meter: Meter::new(limit),
+            fault,
+            ended: false,
+        })
+    }
+
+    fn fail(&mut self, status: Status) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
+        self.ended = true;
+        self.fault.set(status.clone());
+        Poll::Ready(Some(Err(status.into())))
+    }
+}
+
+impl http_body::Body for PassThrough {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
+        if self.ended {
+            return Poll::Ready(None);
+        }
+        match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Ok(frame)) => {
+                if let Some(data) = frame.data_ref()
+                    && let Err(status) = self.meter.pass(data)
+                {
+                    return self.fail(status);
+                }
+                Poll::Ready(Some(Ok(frame)))
+            }
+            // The client went away; its service need not hear more.
+            Some(Err(error)) => self.fail(broke_off(error)),
+            None if self.meter.is_at_boundary() => Poll::Ready(None),
+            None => self.fail(Status::new(
+                Code::Internal,
+                "the request ended in the middle of a message",
+            )),
+        }
+    }
+}
+
+/// The status for a body that fails: its own where the gateway itself found
+/// fault with it, and otherwise that of a client that went away.
+pub(crate) fn broke_off(error: BoxError) -> Status {
+    match error.downcast::<Status>() {
+        Ok(status) => *status,
+        Err(error) => Status::new(Code::Cancelled, format!("the request broke off: {error}")),
+    }
+}
+
+/// What a service answers.
+pub(crate) struct Reply {
+    pub(crate) metadata: HeaderMap,
+    /// gRPC frames, then trailers with a status in any case.
+    pub(crate) messages: Guarded,
+    pub(crate) outcome: Outcome,
+}
+
+impl Reply {
+    /// Reads the answer of a gRPC service (gRPC over HTTP/2, "Responses").
+    pub(crate) fn from_response(
+        response: Response<Body>,
+        deadline: Deadline,
+        fault: Fault,
+        limit: usize,
+        outcome: Outcome,
+    ) -> Self {
+        let (mut head, body) = response.into_parts();
+        let state = match Status::take_from(&mut head.headers) {
+            // Trailers-Only: the headers are the trailers.
+            Some(status) => State::Ended(Some((status, std::mem::take(&mut head.headers)))),
+            None if head.status.is_success() => State::Flowing,
+            None => {
+                let message = format!("the service answered with HTTP status {}", head.status);
+                State::Ended(Some((
+                    Status::new(Code::from_http(head.status), message),
+                    HeaderMap::new(),
+                )))
+            }
+        };
+        Self {
+            metadata: head.headers,
+            messages: Guarded {
+                body,
+                state,
+                meter: Meter::new(limit),
+                deadline: deadline
+                    .instant()
+                    .map(|instant| Box::pin(tokio::time::sleep_until(instant))),
+                fault,
+                outcome: outcome.clone(),
+            },
+            outcome,
+        }
+    }
+
+    /// The status and trailers of a reply that has no message and is over.
+    pub(crate) fn take_trailers_only(&mut self) -> Option<(Status, HeaderMap)> {
+        self.messages.take_trailers_only()
+    }
+}
+
+enum State {
+    Flowing,
+    /// Over, with the trailers until they are handed out.
+    Ended(Option<(Status, HeaderMap)>),
+}
+
+/// The messages of a service on their way to the client: held to the limit and
+/// the deadline, and ended by a status whatever happens.
+pub(crate) struct Guarded {
+    body: Body,
+    state: State,
+    meter: Meter,
+    deadline: Option<Pin<Box<Sleep>>>,
+    fault: Fault,
+    outcome: Outcome,
+}
+
+impl Guarded {
+    fn take_trailers_only(&mut self) -> Option<(Status, HeaderMap)> {
+        let State::Ended(trailers) = &mut self.state else {
+            return None;
+        };
+        let (status, trailers) = trailers.take()?;
+        Some((self.settle(status), trailers))
+    }
+
+    /// The status that counts: a fault of the request comes before what the
+    /// service says.
+    fn settle(&mut self, status: Status) -> Status {
+        let status = self.fault.get().cloned().unwrap_or(status);
+        self.outcome.end(status.code());
+        status
+    }
+
+    /// Ends the reply, and lets go of the service.
+    fn end(&mut self, status: Status, mut trailers: HeaderMap) -> BodyFrame<Bytes> {
+        self.body = Body::empty();
+        self.state = State::Ended(None);
+        self.settle(status).write_to(&mut trailers);
+        BodyFrame::trailers(trailers)
+    }
+
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<BodyFrame<Bytes>>> {
+        if let State::Ended(trailers) = &mut self.state {
+            let Some((status, trailers)) = trailers.take() else {
+                return Poll::Ready(None);
+            };
+            return Poll::Ready(Some(self.end(status, trailers)));
+        }
+        if let Some(deadline) = &mut self.deadline
+            && deadline.as_mut().poll(context).is_ready()
+        {
+            return Poll::Ready(Some(self.end(Deadline::exceeded(), HeaderMap::new())));
+        }
+        let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                let status =
+                    Status::new(Code::Unavailable, format!("the service broke off: {error}"));
+                return Poll::Ready(Some(self.end(status, HeaderMap::new())));
+            }
+            None => {
+                let status = Status::new(Code::Internal, "the service ended without a status");
+                return Poll::Ready(Some(self.end(status, HeaderMap::new())));
+            }
+        };
+        Poll::Ready(Some(match frame.into_data() {
+            Ok(data) => match self.meter.pass(&data) {
+                Ok(()) => BodyFrame::data(data),
+                Err(status) => self.end(status, HeaderMap::new()),
+            },
+            Err(frame) => {
+                let mut trailers = frame.into_trailers().unwrap_or_default();
+                let status = match Status::take_from(&mut trailers) {
+                    Some(_) if !self.meter.is_at_boundary() => Status::new(
+                        Code::Internal,
+                        "the service ended in the middle of a message",
+                    ),
+                    Some(status) => status,
+                    None => Status::new(Code::Internal, "the service ended without a status"),
+                };
+                self.end(status, trailers)
+            }
+        }))
+    }
+}
+
+impl http_body::Body for Guarded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
+        self.poll(context).map(|frame| frame.map(Ok))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self.state, State::Ended(None))
+    }
+}

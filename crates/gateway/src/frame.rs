@@ -1,0 +1,195 @@
+//! Length-prefixed messages: a byte of flags, four bytes of length, the
+//! message (gRPC over HTTP/2, "Length-Prefixed-Message"). gRPC-Web and Connect
+//! use the same frames with flags of their own.
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::{Code, Status};
+
+/// Flags and length in front of each message.
+pub(crate) const PREFIX: usize = 5;
+/// The message is compressed.
+pub(crate) const COMPRESSED: u8 = 0b1;
+
+/// A message and its flags.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) flags: u8,
+    pub(crate) payload: Bytes,
+}
+
+/// Builds a frame: `write` appends the payload.
+pub(crate) fn build<E>(
+    flags: u8,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<Bytes, E> {
+    let mut frame = vec![flags, 0, 0, 0, 0];
+    write(&mut frame)?;
+    // Nothing above 4 GiB gets here: every message is held to a limit.
+    let length = u32::try_from(frame.len() - PREFIX).unwrap_or(u32::MAX);
+    frame[1..PREFIX].copy_from_slice(&length.to_be_bytes());
+    Ok(frame.into())
+}
+
+/// A frame around a payload.
+pub(crate) fn wrap(flags: u8, payload: &[u8]) -> Bytes {
+    let built: Result<Bytes, std::convert::Infallible> = build(flags, |frame| {
+        frame.extend_from_slice(payload);
+        Ok(())
+    });
+    match built {
+        Ok(frame) => frame,
+        Err(never) => match never {},
+    }
+}
+
+/// The status for a message over the limit.
+pub(crate) fn too_large(size: usize, limit: usize) -> Status {
+    let message = format!("the message has {size} bytes, which is over the limit of {limit} bytes");
+    Status::new(Code::ResourceExhausted, message)
+}
+
+/// Cuts a stream of bytes into frames.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    buffer: BytesMut,
+    limit: usize,
+}
+
+impl Decoder {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            limit,
+        }
+    }
+
+    /// Takes more bytes.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next frame, once it is there whole.
+    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Status> {
+        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else {
+            return Ok(None);
+        };
+        let [flags, length @ ..] = *prefix;
+        let length = u32::from_be_bytes(length) as usize;
+        if length > self.limit {
+            return Err(too_large(length, self.limit));
+        }
+        if self.buffer.len() < PREFIX + length {
+            self.buffer.reserve(PREFIX + length - self.buffer.len());
+            return Ok(None);
+        }
+        self.buffer.advance(PREFIX);
+        Ok(Some(Frame {
+            flags,
+            payload: self.buffer.split_to(length).freeze(),
+        }))
+    }
+
+    /// Whether every byte was part of a whole frame.
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        self.buffer.is_empty()
+    }
+}
+
+/// Watches frames go by without taking them apart: their lengths against a
+/// limit, and whether the last one is whole.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    limit: usize,
+    prefix: [u8; PREFIX],
+    prefix_length: usize,
+    payload_left: usize,
+}
+
+impl Meter {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            prefix: [0; PREFIX],
+            prefix_length: 0,
+            payload_left: 0,
+        }
+    }
+
+    /// Counts the bytes of a piece.
+    pub(crate) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
+        while !bytes.is_empty() {
+            if self.payload_left > 0 {
+                let taken = self.payload_left.min(bytes.len());
+                self.payload_left -= taken;
+                bytes = &bytes[taken..];
+                continue;
+            }
+            let taken = (PREFIX - self.prefix_length).min(bytes.len());
+            self.prefix[self.prefix_length..self.prefix_length + taken]
+                .copy_from_slice(&bytes[..taken]);
+            self.prefix_length += taken;
+            bytes = &bytes[taken..];
+            if self.prefix_length == PREFIX {
+                self.prefix_length = 0;
+                let [_, length @ ..] = self.prefix;
+                self.payload_left = u32::from_be_bytes(length) as usize;
+                if self.payload_left > self.limit {
+                    return Err(too_large(self.payload_left, self.limit));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_at_boundary(&self) -> bool {
+        self.payload_left == 0 && self.prefix_length == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn frames_come_out_as_they_went_in_however_they_are_cut() {
+        let stream = [wrap(0, b"hello"), wrap(COMPRESSED, b""), wrap(2, &[7; 300])].concat();
+        for size in [1, 2, 5, 7, 1000] {
+            let mut decoder = Decoder::new(300);
+            let mut meter = Meter::new(300);
+            let mut frames = Vec::new();
+            for piece in stream.chunks(size) {
+                meter.pass(piece).unwrap();
+                decoder.push(piece);
+                while let Some(frame) = decoder.next().unwrap() {
+                    frames.push((frame.flags, frame.payload.len()));
+                }
+            }
+            assert_eq!(frames, [(0, 5), (1, 0), (2, 300)]);
+            assert!(decoder.is_at_boundary() && meter.is_at_boundary());
+        }
+    }
+
+    #[test]
+    fn a_length_over_the_limit_is_refused_before_the_bytes_come() {
+        let mut decoder = Decoder::new(10);
+        decoder.push(&[0, 0xff, 0xff, 0xff, 0xff]);
+        let status = decoder.next().unwrap_err();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        assert_eq!(
+            status.message(),
+            "the message has 4294967295 bytes, which is over the limit of 10 bytes"
+        );
+        assert_eq!(
+            Meter::new(10).pass(&[0, 0, 0, 0, 11]).unwrap_err().code(),
+            Code::ResourceExhausted
+        );
+    }
+
+    #[test]
+    fn a_torn_frame_is_noticed() {
+        let mut meter = Meter::new(10);
+        meter.pass(&[0, 0, 0, 0, 2, 1]).unwrap();
+        assert!(!meter.is_at_boundary());
+    }
+}

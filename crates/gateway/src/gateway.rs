@@ -1,0 +1,178 @@
+//! The tower service and layer.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Request, Response};
+use portolan_schema::Schema;
+use portolan_transcode::Transcoder;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::body::BoxError;
+use crate::call::Reply;
+use crate::protocol::{self, Accept, Accepted, Core, Eventually};
+use crate::route::Routes;
+use crate::{Body, Code, Deadline, Options, Outcome, Status};
+
+/// Puts a [`Gateway`] around a service that speaks gRPC.
+#[derive(Clone, Debug)]
+pub struct GatewayLayer {
+    core: Arc<Core>,
+}
+
+impl GatewayLayer {
+    /// A layer that serves every service of the schema.
+    #[must_use]
+    pub fn new(schema: Arc<Schema>) -> Self {
+        Self::with_options(schema, Options::default())
+    }
+
+    /// A layer with choices of one's own.
+    #[must_use]
+    pub fn with_options(schema: Arc<Schema>, options: Options) -> Self {
+        let routes = Routes::of(&schema, options.named_path.as_deref());
+        Self {
+            core: Arc::new(Core {
+                transcoder: Transcoder::new(schema),
+                routes,
+                options,
+            }),
+        }
+    }
+}
+
+impl<S> Layer<S> for GatewayLayer {
+    type Service = Gateway<S>;
+
+    fn layer(&self, inner: S) -> Gateway<S> {
+        Gateway {
+            core: Arc::clone(&self.core),
+            inner,
+        }
+    }
+}
+
+/// A service that speaks gRPC, reached by gRPC, gRPC-Web, Connect and
+/// REST/JSON.
+///
+/// It takes any HTTP request and always answers; see [`GatewayLayer`].
+#[derive(Clone, Debug)]
+pub struct Gateway<S> {
+    core: Arc<Core>,
+    inner: S,
+}
+
+impl<S, B, R> Service<Request<B>> for Gateway<S>
+where
+    S: Service<Request<Body>, Response = Response<R>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
+    S::Future: Send,
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+    R: http_body::Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<BoxError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Eventually<'static, Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // The inner service is asked when a call is made: a request that is
+        // none must not wait for it.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let core = Arc::clone(&self.core);
+        let mut inner = self.inner.clone();
+        let (head, body) = request.into_parts();
+        let upstream: Upstream = Box::new(move |request| {
+            Box::pin(async move {
+                std::future::poll_fn(|context| inner.poll_ready(context))
+                    .await
+                    .map_err(Into::into)?;
+                inner
+                    .call(request)
+                    .await
+                    .map(|response| response.map(Body::new))
+                    .map_err(Into::into)
+            })
+        });
+        Box::pin(async move { Ok(serve(core, head, Body::new(body), upstream).await) })
+    }
+}
+
+/// One call of the service behind.
+type Upstream =
+    Box<dyn FnOnce(Request<Body>) -> Eventually<'static, Result<Response<Body>, BoxError>> + Send>;
+
+async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> Response<Body> {
+    let accepted = protocol::ALL
+        .iter()
+        .find_map(|protocol| protocol.accept(&head, &core));
+    let Accept {
+        path,
+        protocol,
+        deadline,
+        mut exchange,
+    } = match accepted {
+        Some(Accepted::Call(accept)) => accept,
+        Some(Accepted::Answer(response)) => return response,
+        // REST answers whatever is left.
+        None => return Response::new(Body::empty()),
+    };
+    let outcome = Outcome::new(path, protocol);
+    let limit = core.options.max_message_size;
+
+    let reply = match deadline {
+        Err(status) => Err(status),
+        Ok(deadline) => {
+            let exchange = &mut exchange;
+            let work = async {
+                let call = exchange.call(head, body).await?;
+                let fault = call.fault.clone();
+                match upstream(call.into_request(deadline)).await {
+                    Ok(response) => Ok(Reply::from_response(
+                        response,
+                        deadline,
+                        fault,
+                        limit,
+                        outcome.clone(),
+                    )),
+                    Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(&error))),
+                }
+            };
+            within(deadline, work).await
+        }
+    };
+    if let Err(status) = &reply {
+        outcome.end(status.code());
+    }
+    let mut response = exchange.reply(reply).await;
+    response.extensions_mut().insert(outcome);
+    response
+}
+
+/// Lets go of the work when the deadline passes.
+async fn within<T>(
+    deadline: Deadline,
+    work: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
+    match deadline.instant() {
+        None => work.await,
+        Some(instant) => tokio::time::timeout_at(instant, work)
+            .await
+            .unwrap_or_else(|_| Err(Deadline::exceeded())),
+    }
+}
+
+fn unavailable(error: &BoxError) -> Status {
+    Status::new(
+        Code::Unavailable,
+        format!("the service cannot be reached: {error}"),
+    )
+}

@@ -1,0 +1,43 @@
+//! gRPC, gRPC-Web, Connect and REST/JSON in front of any tower service that
+//! speaks gRPC.
+//!
+//! Whatever a client says becomes a call: a method, metadata, a deadline and a
+//! stream of protobuf messages; whatever comes back is a reply. So a protocol
+//! is a pair of translations, never one per pair of protocols, and the service
+//! behind may be a tonic service in this process or a channel to another one.
+//! Where both ends speak the same encoding, messages pass untouched.
+//!
+//! ```
+//! # fn example<S: Clone>(service: S, descriptors: &[u8]) -> Result<(), portolan_schema::Error> {
+//! use std::sync::Arc;
+//! use portolan_gateway::GatewayLayer;
+//! use portolan_schema::Schema;
+//! use tower_layer::Layer;
+//!
+//! let schema = Schema::from_descriptor_sets([descriptors])?;
+//! let everywhere = GatewayLayer::new(Arc::new(schema)).layer(service);
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod call;
+mod compression;
+mod deadline;
+mod details;
+mod frame;
+mod gateway;
+mod messages;
+mod metadata;
+mod options;
+mod outcome;
+mod protocol;
+mod route;
+mod status;
+
+pub use body::{Body, BoxError};
+pub use deadline::Deadline;
+pub use gateway::{Gateway, GatewayLayer};
+pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
+pub use outcome::Outcome;
+pub use status::{Code, Status};

@@ -1,0 +1,142 @@
+//! Metadata ⇄ HTTP headers: what travels with a call, and what belongs to one
+//! hop or one protocol and stays behind.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use http::header::{HeaderMap, HeaderName};
+
+/// Binary metadata comes with or without padding (gRPC over HTTP/2, "Binary-Header").
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The bytes of a `-bin` value.
+pub(crate) fn decode_binary(value: &[u8]) -> Option<Vec<u8>> {
+    LENIENT.decode(value).ok()
+}
+
+/// The text of a `-bin` value.
+pub(crate) fn encode_binary(value: &[u8]) -> String {
+    STANDARD_NO_PAD.encode(value)
+}
+
+/// Headers of one hop (RFC 9110 §7.6.1), and those that describe the body or
+/// negotiate it, which the gateway answers itself.
+fn belongs_to_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "host"
+            | "expect"
+            | "accept"
+            | "accept-encoding"
+            | "content-length"
+            | "content-type"
+            | "content-encoding"
+    )
+}
+
+/// Headers that a protocol keeps for itself.
+fn belongs_to_protocol(name: &str) -> bool {
+    name.starts_with("grpc-")
+        || name.starts_with("connect-")
+        || matches!(name, "x-grpc-web" | "x-request-timeout")
+}
+
+/// Prefix of REST headers whose rest is the name of the metadata.
+const METADATA_PREFIX: &str = "grpc-metadata-";
+
+/// The metadata of a request that came as anything but gRPC.
+pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
+    let mut metadata = HeaderMap::with_capacity(headers.len());
+    for (name, value) in headers {
+        if let Some(inner) = name.as_str().strip_prefix(METADATA_PREFIX) {
+            // Under the prefix a client may not set what the protocol keeps.
+            if let Ok(name) = HeaderName::try_from(inner)
+                && !belongs_to_hop(inner)
+                && !belongs_to_protocol(inner)
+            {
+                metadata.append(name, value.clone());
+            }
+        } else if !belongs_to_hop(name.as_str()) && !belongs_to_protocol(name.as_str()) {
+            metadata.append(name.clone(), value.clone());
+        }
+    }
+    metadata
+}
+
+/// The metadata of a gRPC request: everything but what belongs to the hop.
+pub(crate) fn from_grpc_headers(mut headers: HeaderMap) -> HeaderMap {
+    for name in [
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "transfer-encoding",
+        "upgrade",
+        "content-length",
+    ] {
+        headers.remove(name);
+    }
+    headers
+}
+
+/// Adds the metadata of a reply to the headers of a response, under a prefix.
+pub(crate) fn to_headers(metadata: &HeaderMap, prefix: &str, headers: &mut HeaderMap) {
+    for (name, value) in metadata {
+        if belongs_to_hop(name.as_str()) || belongs_to_protocol(name.as_str()) {
+            continue;
+        }
+        if prefix.is_empty() {
+            headers.append(name.clone(), value.clone());
+        } else if let Ok(name) = HeaderName::try_from(format!("{prefix}{name}")) {
+            headers.append(name, value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn only_what_travels_becomes_metadata() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("host", "a"),
+            ("content-type", "application/json"),
+            ("authorization", "Bearer x"),
+            ("grpc-timeout", "1S"),
+            ("connect-protocol-version", "1"),
+            ("grpc-metadata-tenant", "t"),
+            ("grpc-metadata-grpc-status", "0"),
+            ("trace-bin", "AQI="),
+        ] {
+            headers.insert(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        let metadata = from_headers(&headers);
+        let mut names: Vec<&str> = metadata.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["authorization", "tenant", "trace-bin"]);
+    }
+
+    #[test]
+    fn binary_values_come_with_and_without_padding() {
+        assert_eq!(decode_binary(b"AQI="), Some(vec![1, 2]));
+        assert_eq!(decode_binary(b"AQI"), Some(vec![1, 2]));
+        assert_eq!(decode_binary(b"*"), None);
+        assert_eq!(encode_binary(&[1, 2]), "AQI");
+    }
+}

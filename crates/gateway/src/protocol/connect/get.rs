@@ -1,0 +1,93 @@
+//! The query of a unary GET (Connect, "Unary-Get-Request").
+
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use percent_encoding::percent_decode_str;
+
+use crate::compression::gunzip;
+use crate::protocol::codec::Codec;
+use crate::{Code, Status};
+
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// The decoded value of a parameter.
+fn parameter(query: &str, name: &str) -> Option<Vec<u8>> {
+    query
+        .split('&')
+        .filter_map(|pair| pair.split_once('='))
+        .find(|(key, _)| *key == name)
+        .map(|(_, value)| percent_decode_str(&value.replace('+', " ")).collect())
+}
+
+/// Whether the query is Connect's: a message and its encoding.
+pub(super) fn is_connect(query: &str) -> bool {
+    parameter(query, "message").is_some() && parameter(query, "encoding").is_some()
+}
+
+pub(super) fn codec(query: &str) -> Option<Codec> {
+    let name = parameter(query, "encoding")?;
+    Codec::named(std::str::from_utf8(&name).ok()?)
+}
+
+/// The message, decoded and decompressed.
+pub(super) fn message(query: &str, limit: usize) -> Result<Vec<u8>, Status> {
+    let invalid = |message: &str| Status::new(Code::InvalidArgument, message);
+    if parameter(query, "connect").is_some_and(|version| version != b"v1") {
+        return Err(invalid("the query parameter `connect` must be v1"));
+    }
+    let mut message = parameter(query, "message").unwrap_or_default();
+    if parameter(query, "base64").is_some_and(|value| value == b"1") {
+        message = BASE64
+            .decode(&message)
+            .map_err(|_| invalid("the query parameter `message` is not URL-safe base64"))?;
+    }
+    match parameter(query, "compression").as_deref() {
+        None | Some(b"" | b"identity") => {}
+        Some(b"gzip") => message = gunzip(&message, limit)?,
+        Some(other) => {
+            let name = String::from_utf8_lossy(other);
+            let message =
+                format!("the compression `{name}` is not spoken here; use gzip or identity");
+            return Err(Status::new(Code::Unimplemented, message));
+        }
+    }
+    if message.len() > limit {
+        return Err(crate::frame::too_large(message.len(), limit));
+    }
+    Ok(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn queries_are_read() {
+        let query = "connect=v1&encoding=json&message=%7B%22id%22%3A%22a+b%22%7D";
+        assert!(is_connect(query));
+        assert_eq!(codec(query), Some(Codec::Json));
+        assert_eq!(message(query, 100).unwrap(), b"{\"id\":\"a b\"}");
+        assert_eq!(message("message=CgFh&base64=1", 100).unwrap(), b"\x0a\x01a");
+        assert_eq!(
+            message("message=abc", 2).unwrap_err().code(),
+            Code::ResourceExhausted
+        );
+        assert_eq!(
+            message("message=*&base64=1", 9).unwrap_err().code(),
+            Code::InvalidArgument
+        );
+        assert_eq!(
+            message("message=a&compression=zz", 9).unwrap_err().code(),
+            Code::Unimplemented
+        );
+        assert_eq!(
+            message("message=a&connect=v2", 9).unwrap_err().code(),
+            Code::InvalidArgument
+        );
+        assert!(!is_connect("q=1"));
+    }
+}

@@ -1,0 +1,183 @@
+//! gRPC (grpc.io, "gRPC over HTTP2"): the messages pass untouched.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Response, header};
+
+use super::codec::Codec;
+use super::{
+    Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
+    unsupported_media_type,
+};
+use crate::call::{Call, Fault, PassThrough, Reply};
+use crate::compression::Encoding;
+use crate::messages::{Event, ReplyReader};
+use crate::route::Route;
+use crate::{Body, Code, Deadline, Status, metadata};
+
+pub(crate) struct Grpc;
+
+const ACCEPTS: &str = "application/grpc, application/grpc+proto, application/grpc+json";
+
+impl Protocol for Grpc {
+    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
+        let media_type = media_type(head);
+        let rest = media_type.strip_prefix("application/grpc")?;
+        let codec = match rest.strip_prefix('+') {
+            None if rest.is_empty() => Codec::Proto,
+            // `application/grpc-web` is another protocol's.
+            None => return None,
+            Some(name) => match Codec::named(name) {
+                Some(codec) => codec,
+                None => return Some(Accepted::Answer(unsupported_media_type(ACCEPTS))),
+            },
+        };
+        if head.method != Method::POST {
+            return Some(Accepted::Answer(method_not_allowed(&[Method::POST])));
+        }
+        let path = head.uri.path();
+        let route = core.routes.by_path(path).cloned();
+        Some(Accepted::Call(Accept {
+            path: route
+                .as_ref()
+                .map_or_else(|| path.into(), |route| Arc::clone(&route.path)),
+            protocol: "grpc",
+            deadline: Deadline::from_grpc(&head.headers),
+            exchange: Box::new(GrpcExchange {
+                core: Arc::clone(core),
+                route,
+                codec,
+                path: path.into(),
+                content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
+            }),
+        }))
+    }
+}
+
+struct GrpcExchange {
+    core: Arc<Core>,
+    /// `None` for an RPC that the contracts do not have; the service may.
+    route: Option<Arc<Route>>,
+    codec: Codec,
+    path: Arc<str>,
+    content_type: Option<HeaderValue>,
+}
+
+impl Exchange for GrpcExchange {
+    fn call(&mut self, head: Parts, body: Body) -> Eventually<'_, Result<Call, Status>> {
+        Box::pin(async move {
+            let fault = Fault::default();
+            let mut metadata = metadata::from_grpc_headers(head.headers);
+            let messages = match (self.codec, &self.route) {
+                (Codec::Proto, _) => {
+                    PassThrough::body(body, self.core.options.max_message_size, fault.clone())
+                }
+                (Codec::Json, Some(route)) => {
+                    let encoding = take_encodings(&mut metadata)?;
+                    self.codec.transcode_request(
+                        Arc::clone(&self.core),
+                        route.input,
+                        body,
+                        encoding,
+                        fault.clone(),
+                    )
+                }
+                (Codec::Json, None) => return Err(unknown_method(&self.path)),
+            };
+            Ok(Call {
+                path: Arc::clone(&self.path),
+                metadata,
+                messages,
+                fault,
+            })
+        })
+    }
+
+    fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>> {
+        Box::pin(async move {
+            let (mut headers, body) = match reply {
+                Err(status) => (trailers_only(&status, HeaderMap::new()), Body::empty()),
+                Ok(mut reply) => match (reply.take_trailers_only(), &self.route) {
+                    (Some((status, trailers)), _) => {
+                        (trailers_only(&status, trailers), Body::empty())
+                    }
+                    (None, Some(route)) if self.codec == Codec::Json => {
+                        let metadata = reply.metadata.clone();
+                        let body = transcode_reply(Arc::clone(&self.core), route.output, reply);
+                        (without_encoding(metadata), body)
+                    }
+                    (None, _) => (reply.metadata, Body::new(reply.messages)),
+                },
+            };
+            let fallback = HeaderValue::from_static("application/grpc");
+            headers.insert(header::CONTENT_TYPE, self.content_type.unwrap_or(fallback));
+            let mut response = Response::new(body);
+            *response.headers_mut() = headers;
+            response
+        })
+    }
+}
+
+/// The headers of an answer that is over (gRPC over HTTP/2, "Trailers-Only").
+fn trailers_only(status: &Status, mut trailers: HeaderMap) -> HeaderMap {
+    status.write_to(&mut trailers);
+    trailers
+}
+
+/// Takes the compression of messages out of the metadata, since the gateway
+/// reads them itself.
+pub(super) fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Status> {
+    let name = http::HeaderName::from_static("grpc-encoding");
+    let encoding = Encoding::named(metadata, &name);
+    metadata.remove(name);
+    metadata.remove("grpc-accept-encoding");
+    encoding
+}
+
+pub(super) fn without_encoding(mut metadata: HeaderMap) -> HeaderMap {
+    metadata.remove("grpc-encoding");
+    metadata.remove("grpc-accept-encoding");
+    metadata
+}
+
+pub(super) fn unknown_method(path: &str) -> Status {
+    Status::new(Code::Unimplemented, format!("there is no method {path}"))
+}
+
+/// The frames of a reply with JSON in them, then the trailers.
+pub(super) fn transcode_reply(
+    core: Arc<Core>,
+    output: portolan_schema::MessageId,
+    reply: Reply,
+) -> Body {
+    let limit = core.options.max_message_size;
+    let outcome = reply.outcome.clone();
+    let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
+    let frames = futures_util::stream::unfold(
+        (reader, core, outcome),
+        move |(mut reader, core, outcome)| async move {
+            let frame = match reader.next().await? {
+                Event::Message(message) => {
+                    match Codec::Json.encode_frame(&core, output, message, Encoding::Identity) {
+                        Ok(frame) => http_body::Frame::data(frame),
+                        Err(status) => {
+                            outcome.end(status.code());
+                            reader.end_with(status);
+                            http_body::Frame::data(bytes::Bytes::new())
+                        }
+                    }
+                }
+                Event::End(status, mut trailers) => {
+                    status.write_to(&mut trailers);
+                    http_body::Frame::trailers(trailers)
+                }
+            };
+            Some((
+                Ok::<_, std::convert::Infallible>(frame),
+                (reader, core, outcome),
+            ))
+        },
+    );
+    Body::new(http_body_util::StreamBody::new(frames))
+}

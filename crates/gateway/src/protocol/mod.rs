@@ -1,0 +1,114 @@
+//! Wire protocols, seen from the client's side: how a request becomes a call,
+//! and how a reply becomes a response.
+
+mod codec;
+mod connect;
+mod grpc;
+mod grpc_web;
+mod rest;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{Response, StatusCode, header};
+
+use crate::call::{Call, Reply};
+use crate::route::Routes;
+use crate::{Body, Deadline, Options, Status};
+use portolan_transcode::Transcoder;
+
+/// What every protocol works with.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) transcoder: Transcoder,
+    pub(crate) routes: Routes,
+    pub(crate) options: Options,
+}
+
+/// A future that is boxed, since protocols are picked at run time.
+pub(crate) type Eventually<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// A wire protocol.
+pub(crate) trait Protocol: Send + Sync {
+    /// Reads the request's head; `None` when this is somebody else's.
+    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted>;
+}
+
+/// What a protocol makes of a request's head.
+pub(crate) enum Accepted {
+    /// A call to this RPC.
+    Call(Accept),
+    /// Not a call: this is the answer.
+    Answer(Response<Body>),
+}
+
+/// A call that a protocol takes on.
+pub(crate) struct Accept {
+    /// The path of the RPC.
+    pub(crate) path: Arc<str>,
+    /// The protocol's name, for logs and metrics.
+    pub(crate) protocol: &'static str,
+    pub(crate) deadline: Result<Deadline, Status>,
+    pub(crate) exchange: Box<dyn Exchange>,
+}
+
+/// One call in one protocol: first the request, then the reply.
+pub(crate) trait Exchange: Send {
+    /// Makes the call of a request.
+    fn call(&mut self, head: Parts, body: Body) -> Eventually<'_, Result<Call, Status>>;
+
+    /// Makes the response of a reply, or of a call that failed before there was
+    /// one.
+    fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>>;
+}
+
+/// The protocols, in the order they are asked. REST takes what is left.
+pub(crate) const ALL: [&dyn Protocol; 4] = [
+    &grpc::Grpc,
+    &grpc_web::GrpcWeb,
+    &connect::Connect,
+    &rest::Rest,
+];
+
+/// The media type of a request, without its parameters, in lower case.
+fn media_type(head: &Parts) -> String {
+    let value = head
+        .headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = value
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default();
+    essence.trim().to_ascii_lowercase()
+}
+
+/// An answer without a body.
+fn bare(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// The answer to a content type that the protocol does not speak; `accepts`
+/// tells which it does (RFC 9110 §15.5.16).
+fn unsupported_media_type(accepts: &'static str) -> Response<Body> {
+    let mut response = bare(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    response
+        .headers_mut()
+        .insert("accept-post", http::HeaderValue::from_static(accepts));
+    response
+}
+
+/// The answer to a method that a path does not take (RFC 9110 §15.5.6).
+fn method_not_allowed(allowed: &[http::Method]) -> Response<Body> {
+    let mut response = bare(StatusCode::METHOD_NOT_ALLOWED);
+    let names: Vec<&str> = allowed.iter().map(http::Method::as_str).collect();
+    if let Ok(value) = http::HeaderValue::try_from(names.join(", ")) {
+        response.headers_mut().insert(header::ALLOW, value);
+    }
+    response
+}

@@ -1,0 +1,52 @@
+//! Named routes: `/{path}/{service}/{method}` in lower case, the service with
+//! or without the suffix `service`.
+
+use http::Method;
+use portolan_schema::Streaming;
+
+use super::Route;
+
+/// The paths of a method below `base`.
+pub(super) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
+    let base = base.trim_end_matches('/');
+    let (service, method) = (service.to_ascii_lowercase(), method.to_ascii_lowercase());
+    let bare = service
+        .strip_suffix("service")
+        .filter(|bare| !bare.is_empty())
+        .unwrap_or(&service);
+    vec![
+        format!("{base}/{bare}/{method}"),
+        format!("{base}/{bare}service/{method}"),
+    ]
+}
+
+/// The HTTP methods of a named route: all that carry a message, and GET only
+/// for what changes nothing, so that a link or an image cannot act.
+pub(super) fn methods(route: &Route) -> Vec<Method> {
+    let mut methods = vec![Method::DELETE, Method::PATCH, Method::POST, Method::PUT];
+    if route.no_side_effects && matches!(route.streaming, Streaming::Unary | Streaming::Server) {
+        methods.insert(1, Method::GET);
+    }
+    methods
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_service_answers_with_and_without_its_suffix() {
+        assert_eq!(
+            paths("/grpc", "Greeter", "SayHello"),
+            ["/grpc/greeter/sayhello", "/grpc/greeterservice/sayhello"]
+        );
+        assert_eq!(
+            paths("/", "MemoryService", "Get"),
+            ["/memory/get", "/memoryservice/get"]
+        );
+        assert_eq!(
+            paths("", "Service", "Get"),
+            ["/service/get", "/serviceservice/get"]
+        );
+    }
+}
