@@ -1,0 +1,59 @@
+//! What stands around the service and knows nothing of it: a request comes in
+//! from a connection and goes through the files here in the order of
+//! [`Edge::answer`].
+
+mod access_log;
+mod head;
+pub(crate) mod observe;
+pub(crate) mod recover;
+pub(crate) mod request_id;
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use http_body::Body;
+use http_body_util::{Either, Full};
+use tower_service::Service;
+
+use crate::{BoxError, Metrics, metrics};
+use observe::{Observation, Observed};
+use recover::{Recover, Recovered};
+
+/// The service with its edge around it.
+#[derive(Clone, Debug)]
+pub(crate) struct Edge<S> {
+    service: Recover<S>,
+    metrics: Metrics,
+}
+
+/// The body of what the edge answers: the service's, watched, or our own.
+pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Bytes>>;
+
+impl<S> Edge<S> {
+    pub(crate) fn new(service: S, metrics: Metrics) -> Self {
+        Self { service: Recover::new(service), metrics }
+    }
+
+    /// Answers one request.
+    pub(crate) async fn answer<I, B>(mut self, mut request: Request<I>) -> Result<Response<EdgeBody<B>>, Infallible>
+    where
+        S: Service<Request<I>, Response = Response<B>, Error = Infallible>,
+        B: Body<Data = Bytes>,
+        B::Error: Into<BoxError>,
+    {
+        let is_head = request.method() == Method::HEAD;
+        if let Some(figures) = metrics::answer(&self.metrics, &request) {
+            let figures = if is_head { head::without_body(figures) } else { figures };
+            return Ok(figures.map(Either::Right));
+        }
+        let id = request_id::keep_or_make(request.headers_mut());
+        let observation = Observation::begin(&request, id.clone(), self.metrics.calls());
+        poll_fn(|context| Service::<Request<I>>::poll_ready(&mut self.service, context)).await?;
+        let mut response = self.service.call(request).await?;
+        request_id::put(response.headers_mut(), id);
+        let response = observation.watch(response);
+        Ok(if is_head { head::without_body(response).map(Either::Right) } else { response.map(Either::Left) })
+    }
+}

@@ -1,0 +1,206 @@
+//! Follows a request until its response has ended, or was given up, and then
+//! tells the log and the figures once.
+
+use std::borrow::Cow;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::{Body, Frame, SizeHint};
+use portolan_gateway::{Code, Outcome};
+
+use super::access_log;
+use crate::{CallMetrics, Peer};
+
+/// How a request ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Ending {
+    /// A call, with its gRPC status in whatever protocol.
+    Rpc(Code),
+    /// No call, with its HTTP status.
+    Http(StatusCode),
+}
+
+impl Ending {
+    /// `NOT_FOUND` of a call, `404` of anything else.
+    pub(crate) fn name(self) -> Cow<'static, str> {
+        match self {
+            Self::Rpc(code) => code.name().into(),
+            Self::Http(status) => status.as_str().to_owned().into(),
+        }
+    }
+}
+
+/// What was seen of a request when it ended.
+pub(crate) struct Seen<'a> {
+    pub(crate) http_method: &'a Method,
+    pub(crate) uri: &'a Uri,
+    pub(crate) request_id: &'a HeaderValue,
+    pub(crate) peer: Option<Peer>,
+    /// The method and the protocol, when it was a call.
+    pub(crate) call: Option<(&'a str, &'static str)>,
+    /// Absent when the client left before the response.
+    pub(crate) http_status: Option<StatusCode>,
+    /// Bytes of the response's body.
+    pub(crate) bytes: u64,
+}
+
+/// A request that runs. Dropped before its end, it counts as cancelled: that is
+/// what a client does that goes away.
+pub(crate) struct Observation {
+    started: Instant,
+    http_method: Method,
+    uri: Uri,
+    request_id: HeaderValue,
+    peer: Option<Peer>,
+    calls: Arc<CallMetrics>,
+    outcome: Option<Outcome>,
+    http_status: Option<StatusCode>,
+    bytes: u64,
+    ended: bool,
+}
+
+/// Why there is nothing more to see of a response.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Last {
+    /// All of it was given.
+    Whole,
+    /// The service broke it off.
+    Broken,
+    /// Nobody wanted the rest.
+    Unwanted,
+}
+
+impl Observation {
+    pub(crate) fn begin<B>(request: &Request<B>, request_id: HeaderValue, calls: &Arc<CallMetrics>) -> Self {
+        calls.begin();
+        Self {
+            started: Instant::now(),
+            http_method: request.method().clone(),
+            uri: request.uri().clone(),
+            request_id,
+            peer: request.extensions().get::<Peer>().copied(),
+            calls: Arc::clone(calls),
+            outcome: None,
+            http_status: None,
+            bytes: 0,
+            ended: false,
+        }
+    }
+
+    /// Goes on with the response, to the end of its body.
+    pub(crate) fn watch<B>(mut self, response: Response<B>) -> Response<Observed<B>>
+    where
+        B: Body,
+    {
+        self.outcome = response.extensions().get::<Outcome>().cloned();
+        self.http_status = Some(response.status());
+        response.map(|body| Observed { body, observation: self })
+    }
+
+    /// Notes the end; the first time counts.
+    fn end(&mut self, last: Last) {
+        if std::mem::replace(&mut self.ended, true) {
+            return;
+        }
+        let duration = self.started.elapsed();
+        let call = match &self.outcome {
+            Some(outcome) => Some((outcome.method(), outcome.protocol())),
+            // The client left, or the service fell, before it said which call
+            // this was. A path that was a method before is one now.
+            None if self.calls.knows(self.uri.path()) => Some((self.uri.path(), "grpc")),
+            None => None,
+        };
+        let ending = match self.outcome.as_ref().and_then(Outcome::status) {
+            Some(code) => Ending::Rpc(code),
+            None => match (last, call, self.http_status) {
+                (Last::Unwanted, ..) => Ending::Rpc(Code::Cancelled),
+                (Last::Whole, None, Some(status)) => Ending::Http(status),
+                (Last::Whole | Last::Broken, ..) => Ending::Rpc(Code::Internal),
+            },
+        };
+        self.calls.end(call, ending, duration);
+        let seen = Seen {
+            http_method: &self.http_method,
+            uri: &self.uri,
+            request_id: &self.request_id,
+            peer: self.peer,
+            call,
+            http_status: self.http_status,
+            bytes: self.bytes,
+        };
+        access_log::write(&seen, ending, duration);
+    }
+}
+
+impl Drop for Observation {
+    fn drop(&mut self) {
+        self.end(Last::Unwanted);
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// A body whose end is noted.
+    pub(crate) struct Observed<B>
+    where
+        B: Body,
+    {
+        #[pin]
+        body: B,
+        observation: Observation,
+    }
+
+    impl<B> PinnedDrop for Observed<B>
+    where
+        B: Body,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            // Nobody reads a body that has nothing more to give, nor the one
+            // of an answer to HEAD.
+            if this.body.is_end_stream() || this.observation.http_method == Method::HEAD {
+                this.observation.end(Last::Whole);
+            }
+        }
+    }
+}
+
+impl<B> Body for Observed<B>
+where
+    B: Body<Data = Bytes>,
+{
+    type Data = Bytes;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let frame = ready!(this.body.as_mut().poll_frame(context));
+        match &frame {
+            Some(Ok(frame)) => {
+                this.observation.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+                // Trailers are the last there is, and the reader may not ask
+                // again.
+                if frame.is_trailers() || this.body.is_end_stream() {
+                    this.observation.end(Last::Whole);
+                }
+            }
+            Some(Err(_)) => this.observation.end(Last::Broken),
+            None => this.observation.end(Last::Whole),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,54 @@
+//! A server around any tower service that answers HTTP requests.
+//!
+//! [`Server`] accepts connections on any number of [`Listener`]s and speaks
+//! HTTP/1.1 and HTTP/2 with prior knowledge on each. Around the service it sets
+//! what every service wants and none should write: a request id, an access log,
+//! figures for Prometheus ([`Metrics`]), recovery from panics ([`Recover`]),
+//! and an end that lets running calls finish. [`Health`] and [`reflection`] are
+//! gRPC services to be served beside one's own; [`logging`] sets up the logs.
+//!
+//! What is served is not known here, nor where settings come from: the service
+//! is an argument, and so is every number.
+//!
+//! ```
+//! use std::convert::Infallible;
+//! use std::time::Duration;
+//!
+//! use http::{Request, Response};
+//! use portolan_server::{Listener, Server};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let hello = tower::service_fn(async |_request: Request<hyper::body::Incoming>| {
+//!     Ok::<_, Infallible>(Response::new("hello\n".to_owned()))
+//! });
+//! let listener = Listener::bind("127.0.0.1:0".parse()?)?;
+//! println!("listening on http://{}", listener.address());
+//! let shutdown = async { tokio::time::sleep(Duration::from_millis(10)).await };
+//! let drained = Server::new(hello).listen(listener).serve(shutdown).await;
+//! assert_eq!(drained.cut, 0);
+//! # Ok(())
+//! # }
+//! ```
+
+mod connection;
+mod edge;
+mod error;
+mod health;
+mod listener;
+pub mod logging;
+mod metrics;
+pub mod reflection;
+mod server;
+
+pub use edge::recover::{Recover, RecoverLayer, Recovered};
+pub use edge::request_id::REQUEST_ID;
+pub use error::Error;
+pub use health::{Health, HealthService, Serving};
+pub use listener::{Listener, Peer};
+pub use metrics::calls::{CallMetrics, MethodCalls};
+pub use metrics::{BuildInfo, Metrics};
+pub use server::{Drained, Server};
+
+/// Any error of a service's body.
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

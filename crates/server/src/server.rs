@@ -1,0 +1,182 @@
+//! The server: accepts, serves, and ends in good order.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body;
+use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_service::Service;
+
+use crate::connection::{Connections, End};
+use crate::edge::Edge;
+use crate::{BoxError, Health, Listener, Metrics};
+
+/// How long running calls may take to finish, unless told otherwise.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long to wait before accepting again when the system has no more file
+/// descriptors: until one is free, every attempt fails at once.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves one service on any number of listeners. See the [crate] for an
+/// example.
+#[derive(Debug)]
+pub struct Server<S> {
+    service: S,
+    listeners: Vec<Listener>,
+    health: Option<Health>,
+    metrics: Metrics,
+    drain_timeout: Duration,
+}
+
+/// How a server ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Drained {
+    /// Connections that still had running calls at the time limit and were
+    /// closed nevertheless; 0 is a clean end.
+    pub cut: usize,
+}
+
+impl<S> Server<S> {
+    /// A server for this service; it listens nowhere yet.
+    #[must_use]
+    pub fn new(service: S) -> Self {
+        Self {
+            service,
+            listeners: Vec::new(),
+            health: None,
+            metrics: Metrics::default(),
+            drain_timeout: DRAIN_TIMEOUT,
+        }
+    }
+
+    /// Listens here too.
+    #[must_use]
+    pub fn listen(mut self, listener: Listener) -> Self {
+        self.listeners.push(listener);
+        self
+    }
+
+    /// Tells these health checks when the end begins. The health service itself
+    /// is part of what is served, so that every protocol reaches it.
+    #[must_use]
+    pub fn health(mut self, health: Health) -> Self {
+        self.health = Some(health);
+        self
+    }
+
+    /// Counts the calls here and answers `GET /metrics` with the figures;
+    /// without this they are counted all the same.
+    #[must_use]
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// How long running calls may take to finish after the end began; 30
+    /// seconds by default.
+    #[must_use]
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = limit;
+        self
+    }
+
+    /// Serves until `shutdown` is done, then drains: takes no more connections,
+    /// says so to health checks, lets every call finish, and at the time limit
+    /// closes what is left. All tasks have ended when this returns.
+    pub async fn serve<B>(self, shutdown: impl Future<Output = ()>) -> Drained
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let drain = CancellationToken::new();
+        let abort = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        let cut = Arc::new(AtomicUsize::new(0));
+        let connections = Connections::new(tasks.clone(), drain.clone(), abort.clone());
+        let edge = Edge::new(self.service, self.metrics);
+        for listener in self.listeners {
+            tasks.spawn(accept(listener, connections.clone(), edge.clone(), drain.clone(), Arc::clone(&cut)));
+        }
+        // The service lives on in the connections only.
+        drop((connections, edge));
+
+        shutdown.await;
+        tracing::info!(limit_seconds = self.drain_timeout.as_secs_f64(), "draining");
+        if let Some(health) = &self.health {
+            health.drain();
+        }
+        drain.cancel();
+        tasks.close();
+        if tokio::time::timeout(self.drain_timeout, tasks.wait()).await.is_err() {
+            abort.cancel();
+            // Nothing waits for a client any more, so this is soon.
+            tasks.wait().await;
+        }
+        let drained = Drained { cut: cut.load(Ordering::Relaxed) };
+        if drained.cut == 0 {
+            tracing::info!("drained");
+        } else {
+            tracing::warn!(connections = drained.cut, "time limit for draining reached, connections closed");
+        }
+        drained
+    }
+}
+
+/// Takes the connections of one listener until the end begins.
+async fn accept<S, B>(
+    listener: Listener,
+    connections: Connections,
+    edge: Edge<S>,
+    drain: CancellationToken,
+    cut: Arc<AtomicUsize>,
+) where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = drain.cancelled() => return,
+            accepted = listener.socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let serving = connections.clone().serve(stream, peer, edge.clone());
+                let cut = Arc::clone(&cut);
+                connections.tasks().spawn(async move {
+                    if serving.await == End::Cut {
+                        cut.fetch_add(1, Ordering::Relaxed);
+                    }
+                });
+            }
+            Err(error) if concerns_one_connection(&error) => {}
+            Err(error) => {
+                tracing::warn!(address = %listener.address(), %error, "cannot accept connections");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Whether only the connection that was to be accepted is broken.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+    )
+}

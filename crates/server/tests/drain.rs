@@ -1,0 +1,160 @@
+//! The end: running calls finish, new ones are refused, and there is a limit.
+
+mod support;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use portolan_server::Server;
+use support::{HttpClient, Running, get, http1, http2, text};
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tower::service_fn;
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// A server whose answers wait for a sign; counts those that are waiting.
+fn waiting(server_limit: Duration) -> (Running, Arc<Notify>, Arc<AtomicUsize>) {
+    struct Count(Arc<AtomicUsize>);
+    impl Drop for Count {
+        fn drop(&mut self) {
+            self.0.fetch_sub(1, Ordering::SeqCst);
+        }
+    }
+    let (sign, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
+    let (service_sign, service_waiting) = (Arc::clone(&sign), Arc::clone(&waiting));
+    let service = service_fn(move |_: Request<Incoming>| {
+        let (sign, waiting) = (Arc::clone(&service_sign), Arc::clone(&service_waiting));
+        async move {
+            waiting.fetch_add(1, Ordering::SeqCst);
+            let _count = Count(waiting);
+            sign.notified().await;
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("finished")))
+        }
+    });
+    (Running::start(Server::new(service).drain_timeout(server_limit)), sign, waiting)
+}
+
+async fn until(count: &AtomicUsize, expected: usize) {
+    let begin = Instant::now();
+    while count.load(Ordering::SeqCst) != expected {
+        assert!(begin.elapsed() < SOON, "{} waiting, not {expected}", count.load(Ordering::SeqCst));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+async fn a_running_call_finishes(client: HttpClient) {
+    let (mut server, sign, waiting) = waiting(Duration::from_secs(30));
+    let call = tokio::spawn(client.request(get(&server.url("/"))));
+    until(&waiting, 1).await;
+    server.stop();
+    let refused = async {
+        while TcpStream::connect(server.address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SOON, refused).await.expect("new connections are refused");
+    assert_eq!(waiting.load(Ordering::SeqCst), 1, "the call still runs");
+    sign.notify_one();
+    let response = call.await.unwrap().unwrap();
+    assert_eq!(response.status(), StatusCode::OK);
+    assert_eq!(text(response).await, "finished");
+    assert_eq!(server.drained(SOON).await.cut, 0);
+}
+
+#[tokio::test]
+async fn a_running_call_finishes_on_http1() {
+    a_running_call_finishes(http1()).await;
+}
+
+#[tokio::test]
+async fn a_running_call_finishes_on_http2() {
+    a_running_call_finishes(http2()).await;
+}
+
+async fn at_the_limit_calls_are_cut(client: HttpClient) {
+    let (server, _sign, waiting) = waiting(Duration::from_millis(200));
+    let call = tokio::spawn(client.request(get(&server.url("/"))));
+    until(&waiting, 1).await;
+    let begin = Instant::now();
+    assert_eq!(server.drained(SOON).await.cut, 1);
+    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
+    assert_eq!(waiting.load(Ordering::SeqCst), 0, "the call was dropped, not forgotten");
+    assert!(call.await.unwrap().is_err());
+}
+
+#[tokio::test]
+async fn at_the_limit_calls_are_cut_on_http1() {
+    at_the_limit_calls_are_cut(http1()).await;
+}
+
+#[tokio::test]
+async fn at_the_limit_calls_are_cut_on_http2() {
+    at_the_limit_calls_are_cut(http2()).await;
+}
+
+#[tokio::test]
+async fn at_the_limit_an_endless_stream_is_cut() {
+    for client in [http1(), http2()] {
+        let service = service_fn(async |_: Request<Incoming>| {
+            let ticks = stream::unfold((), async |()| {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"tick"))), ()))
+            });
+            Ok::<_, Infallible>(Response::new(StreamBody::new(ticks)))
+        });
+        let server = Running::start(Server::new(service).drain_timeout(Duration::from_millis(200)));
+        let mut response = client.request(get(&server.url("/"))).await.unwrap();
+        response.body_mut().frame().await.unwrap().unwrap();
+        assert_eq!(server.drained(SOON).await.cut, 1);
+    }
+}
+
+#[tokio::test]
+async fn idle_connections_do_not_hold_the_end() {
+    let (server, sign, _) = waiting(Duration::from_secs(30));
+    // Nothing said at all, the half of a preface, half a request.
+    let silent = TcpStream::connect(server.address).await.unwrap();
+    let mut said = Vec::new();
+    for bytes in [&b"PRI * HT"[..], b"GET / HTTP/1.1\r\nho"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, bytes).await.unwrap();
+        said.push(stream);
+    }
+    // Connections that had a call and are kept alive.
+    let clients = [http1(), http2()];
+    for client in &clients {
+        sign.notify_one();
+        text(client.request(get(&server.url("/"))).await.unwrap()).await;
+    }
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let begin = Instant::now();
+    let drained = server.drained(SOON).await;
+    assert_eq!(drained.cut, 0);
+    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    for mut stream in said.into_iter().chain([silent]) {
+        let _ = stream.read(&mut [0; 64]).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_vanishes_frees_its_call() {
+    for client in [http1(), http2()] {
+        let (server, _sign, waiting) = waiting(Duration::from_secs(30));
+        let call = tokio::spawn(client.request(get(&server.url("/"))));
+        until(&waiting, 1).await;
+        call.abort();
+        drop(client);
+        until(&waiting, 0).await;
+        assert_eq!(server.drained(SOON).await.cut, 0);
+    }
+}

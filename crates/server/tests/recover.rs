@@ -1,0 +1,90 @@
+//! A panic fails one call; the server lives, and tells the client in its words.
+
+mod support;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::header::CONTENT_TYPE;
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Incoming;
+use portolan_server::{Metrics, Server};
+use support::{Running, get, http1, http2, text};
+use tower::service_fn;
+
+type Ticks = stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>;
+
+/// Panics as the path says: at once, after a while, or while the body flows.
+#[allow(clippy::panic)]
+fn falling(request: Request<Incoming>) -> impl Future<Output = Result<Response<StreamBody<Ticks>>, Infallible>> {
+    let path = request.uri().path().to_owned();
+    assert_ne!(path, "/call", "fell in the call");
+    async move {
+        tokio::task::yield_now().await;
+        assert_ne!(path, "/future", "fell in the future");
+        let ticks = stream::unfold(0, move |count| {
+            let path = path.clone();
+            async move {
+                // The first frame must be on its way before the fall.
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                assert!(path != "/body" || count == 0, "fell in the body");
+                (count < 2).then(|| (Ok(Frame::data(Bytes::from_static(b"tick"))), count + 1))
+            }
+        });
+        let ticks: Ticks = Box::pin(ticks);
+        Ok(Response::new(StreamBody::new(ticks)))
+    }
+}
+
+fn grpc(url: &str) -> Request<Full<Bytes>> {
+    Request::post(url).header(CONTENT_TYPE, "application/grpc+proto").body(Full::default()).unwrap()
+}
+
+#[tokio::test]
+async fn a_panic_before_the_response_is_an_internal_error() {
+    let server = Running::start(Server::new(service_fn(falling)));
+    for client in [http1(), http2()] {
+        for path in ["/call", "/future"] {
+            let response = client.request(get(&server.url(path))).await.unwrap();
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
+            assert_eq!(text(response).await, r#"{"code":13,"message":"internal error","details":[]}"#);
+
+            let response = client.request(grpc(&server.url(path))).await.unwrap();
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.headers()["grpc-status"], "13");
+            assert_eq!(response.headers()["grpc-message"], "internal error");
+        }
+        let response = client.request(get(&server.url("/fine"))).await.unwrap();
+        assert_eq!(text(response).await, "ticktick", "the connection lives");
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_ends_a_grpc_call_with_its_status() {
+    let server = Running::start(Server::new(service_fn(falling)));
+    let response = http2().request(grpc(&server.url("/body"))).await.unwrap();
+    let body = response.into_body().collect().await.unwrap();
+    assert_eq!(body.trailers().unwrap()["grpc-status"], "13");
+    assert_eq!(body.to_bytes(), "tick");
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_breaks_any_other_response_off() {
+    let metrics = Metrics::default();
+    let server = Running::start(Server::new(service_fn(falling)).metrics(metrics.clone()));
+    for client in [http1(), http2()] {
+        let response = client.request(get(&server.url("/body"))).await.unwrap();
+        assert!(response.into_body().collect().await.is_err(), "half a body must not look whole");
+        let response = client.request(get(&server.url("/fine"))).await.unwrap();
+        assert_eq!(text(response).await, "ticktick");
+    }
+    assert_eq!(server.drained(Duration::from_secs(5)).await.cut, 0);
+    let text = metrics.open_metrics();
+    let internal = r#"portolan_rpc_requests_total{method="unmatched",protocol="http",status="INTERNAL"} 2"#;
+    assert!(text.contains(internal), "{text}");
+}
