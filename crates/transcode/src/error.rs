@@ -86,7 +86,11 @@ pub enum Problem {
 
 impl Error {
     pub(crate) fn new(problem: Problem, offset: usize) -> Self {
-        Self(Box::new(Inner { problem, path: Vec::new(), offset }))
+        Self(Box::new(Inner {
+            problem,
+            path: Vec::new(),
+            offset,
+        }))
     }
 
     pub(crate) fn in_field(mut self, name: &str) -> Self {
@@ -143,7 +147,13 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}: {} at byte {}", self.path(), self.0.problem, self.0.offset)
+        write!(
+            formatter,
+            "{}: {} at byte {}",
+            self.path(),
+            self.0.problem,
+            self.0.offset
+        )
     }
 }
 

@@ -16,7 +16,10 @@ pub struct ReadOptions {
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { ignore_unknown: false, recursion_limit: RECURSION_LIMIT }
+        Self {
+            ignore_unknown: false,
+            recursion_limit: RECURSION_LIMIT,
+        }
     }
 }
 

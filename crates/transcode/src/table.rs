@@ -83,7 +83,9 @@ impl FieldEntry {
             let mut key = Vec::with_capacity(name.len() + 3);
             crate::write::string(&mut key, name);
             key.push(b':');
-            String::from_utf8(key).expect("a JSON string of a name is UTF-8").into_boxed_str()
+            String::from_utf8(key)
+                .expect("a JSON string of a name is UTF-8")
+                .into_boxed_str()
         };
         let (json_key, proto_key) = if field.json_name().starts_with('[') {
             (key(field.json_name()), key(field.json_name()))
@@ -101,10 +103,16 @@ impl FieldEntry {
             tag: wire::tag(field.number(), wire::Type::of(field.kind())),
             packed_tag: wire::tag(
                 field.number(),
-                if field.kind().is_packable() { wire::Type::Bytes } else { wire::Type::of(field.kind()) },
+                if field.kind().is_packable() {
+                    wire::Type::Bytes
+                } else {
+                    wire::Type::of(field.kind())
+                },
             ),
             null_is_value: match field.kind() {
-                Kind::Message(id) | Kind::Delimited(id) => schema.message(id).name() == "google.protobuf.Value",
+                Kind::Message(id) | Kind::Delimited(id) => {
+                    schema.message(id).name() == "google.protobuf.Value"
+                }
                 Kind::Enum(id) => schema.enumeration(id).name() == "google.protobuf.NullValue",
                 _ => false,
             },
@@ -117,14 +125,20 @@ impl FieldEntry {
 
     /// The key as it stands in JSON, with its colon.
     pub(crate) fn key(&self, proto_names: bool) -> &str {
-        if proto_names { &self.proto_key } else { &self.json_key }
+        if proto_names {
+            &self.proto_key
+        } else {
+            &self.json_key
+        }
     }
 }
 
 impl MessageTable {
     pub(crate) fn compile(schema: &Schema, message: &Message) -> Self {
         let all = || message.fields().iter().chain(message.extensions());
-        let fields: Vec<FieldEntry> = all().map(|field| FieldEntry::compile(schema, field)).collect();
+        let fields: Vec<FieldEntry> = all()
+            .map(|field| FieldEntry::compile(schema, field))
+            .collect();
         let mut by_name = HashMap::with_capacity(fields.len() * 2);
         // JSON names first: where a proto name equals another field's JSON
         // name, JSON's wins.
@@ -134,13 +148,18 @@ impl MessageTable {
         for (index, field) in (0..).zip(message.fields()) {
             by_name.entry(field.name().into()).or_insert(index);
         }
-        let mut by_number: Vec<(u32, u32)> = (0..).zip(&fields).map(|(index, field)| (field.number, index)).collect();
+        let mut by_number: Vec<(u32, u32)> = (0..)
+            .zip(&fields)
+            .map(|(index, field)| (field.number, index))
+            .collect();
         by_number.sort_unstable();
         Self {
             name: message.name().into(),
             form: Form::of(message),
             oneofs: message.oneofs().to_vec(),
-            has_required: fields.iter().any(|field| field.cardinality == Cardinality::Required),
+            has_required: fields
+                .iter()
+                .any(|field| field.cardinality == Cardinality::Required),
             fields,
             by_name,
             by_number,
@@ -165,7 +184,10 @@ impl MessageTable {
         {
             return Some(guess);
         }
-        let position = self.by_number.binary_search_by_key(&number, |entry| entry.0).ok()?;
+        let position = self
+            .by_number
+            .binary_search_by_key(&number, |entry| entry.0)
+            .ok()?;
         Some(self.by_number[position].1 as usize)
     }
 }
@@ -181,13 +203,18 @@ pub(crate) struct EnumTable {
 impl EnumTable {
     pub(crate) fn compile(enumeration: &Enum) -> Self {
         let values = enumeration.values();
-        let mut by_number: Vec<(i32, Box<str>)> =
-            values.iter().map(|value| (value.number(), value.name().into())).collect();
+        let mut by_number: Vec<(i32, Box<str>)> = values
+            .iter()
+            .map(|value| (value.number(), value.name().into()))
+            .collect();
         // Stable, so that of several aliases the first stays first.
         by_number.sort_by_key(|value| value.0);
         by_number.dedup_by_key(|value| value.0);
         Self {
-            by_name: values.iter().map(|value| (value.name().into(), value.number())).collect(),
+            by_name: values
+                .iter()
+                .map(|value| (value.name().into(), value.number()))
+                .collect(),
             by_number,
         }
     }
@@ -197,7 +224,10 @@ impl EnumTable {
     }
 
     pub(crate) fn name(&self, number: i32) -> Option<&str> {
-        let position = self.by_number.binary_search_by_key(&number, |value| value.0).ok()?;
+        let position = self
+            .by_number
+            .binary_search_by_key(&number, |value| value.0)
+            .ok()?;
         Some(&self.by_number[position].1)
     }
 }
@@ -211,8 +241,15 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn new(bits: usize) -> Self {
-        let large = if bits > 256 { vec![0; bits.div_ceil(64)] } else { Vec::new() };
-        Self { small: [0; 4], large }
+        let large = if bits > 256 {
+            vec![0; bits.div_ceil(64)]
+        } else {
+            Vec::new()
+        };
+        Self {
+            small: [0; 4],
+            large,
+        }
     }
 
     /// For the fields and the oneofs of a message.
@@ -221,7 +258,11 @@ impl Seen {
     }
 
     fn words(&mut self) -> &mut [u64] {
-        if self.large.is_empty() { &mut self.small } else { &mut self.large }
+        if self.large.is_empty() {
+            &mut self.small
+        } else {
+            &mut self.large
+        }
     }
 
     /// Marks a bit; whether it was marked before.
@@ -234,7 +275,11 @@ impl Seen {
     }
 
     pub(crate) fn has(&self, bit: usize) -> bool {
-        let words = if self.large.is_empty() { &self.small[..] } else { &self.large };
+        let words = if self.large.is_empty() {
+            &self.small[..]
+        } else {
+            &self.large
+        };
         words[bit / 64] & (1 << (bit % 64)) != 0
     }
 }

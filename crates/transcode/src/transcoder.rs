@@ -26,7 +26,11 @@ impl Transcoder {
     pub fn new(schema: Arc<Schema>) -> Self {
         let messages = schema.messages().iter().map(|_| OnceLock::new()).collect();
         let enums = schema.enums().iter().map(|_| OnceLock::new()).collect();
-        Self { schema, messages, enums }
+        Self {
+            schema,
+            messages,
+            enums,
+        }
     }
 
     /// The schema.

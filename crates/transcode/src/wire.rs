@@ -150,10 +150,21 @@ impl<'a> Cursor<'a> {
         let number = u32::try_from(tag >> 3)
             .ok()
             .filter(|number| (1..=536_870_911).contains(number))
-            .ok_or_else(|| Error::new(Problem::Wire("a field number outside 1 to 536870911"), offset))?;
+            .ok_or_else(|| {
+                Error::new(
+                    Problem::Wire("a field number outside 1 to 536870911"),
+                    offset,
+                )
+            })?;
         let wire_type = Type::from_bits(tag & 7)
             .ok_or_else(|| Error::new(Problem::Wire("an unknown wire type"), offset))?;
-        let mut record = Record { number, wire_type, scalar: 0, bytes: &[], offset };
+        let mut record = Record {
+            number,
+            wire_type,
+            scalar: 0,
+            bytes: &[],
+            offset,
+        };
         match wire_type {
             Type::Varint => record.scalar = self.varint()?,
             Type::Fixed64 => record.scalar = self.fixed64()?,
@@ -202,17 +213,25 @@ impl<'a> Cursor<'a> {
                 return Ok(value);
             }
         }
-        if rest.len() < 10 { Err(self.truncated()) } else { Err(self.error("a varint of more than 10 bytes")) }
+        if rest.len() < 10 {
+            Err(self.truncated())
+        } else {
+            Err(self.error("a varint of more than 10 bytes"))
+        }
     }
 
     pub(crate) fn fixed64(&mut self) -> Result<u64, Error> {
-        let (bytes, _) = self.bytes[self.at..].split_first_chunk::<8>().ok_or_else(|| self.truncated())?;
+        let (bytes, _) = self.bytes[self.at..]
+            .split_first_chunk::<8>()
+            .ok_or_else(|| self.truncated())?;
         self.at += 8;
         Ok(u64::from_le_bytes(*bytes))
     }
 
     pub(crate) fn fixed32(&mut self) -> Result<u32, Error> {
-        let (bytes, _) = self.bytes[self.at..].split_first_chunk::<4>().ok_or_else(|| self.truncated())?;
+        let (bytes, _) = self.bytes[self.at..]
+            .split_first_chunk::<4>()
+            .ok_or_else(|| self.truncated())?;
         self.at += 4;
         Ok(u32::from_le_bytes(*bytes))
     }
@@ -265,7 +284,16 @@ mod tests {
 
     #[test]
     fn bad_bytes_are_refused() {
-        for bytes in [&b"\x08"[..], b"\x0a\x05ab", b"\x09\x01", b"\x0b", b"\x0c", b"\x00\x00", b"\x0f", b"\x0b\x14"] {
+        for bytes in [
+            &b"\x08"[..],
+            b"\x0a\x05ab",
+            b"\x09\x01",
+            b"\x0b",
+            b"\x0c",
+            b"\x00\x00",
+            b"\x0f",
+            b"\x0b\x14",
+        ] {
             assert!(Cursor::new(bytes, 0).next(10).is_err(), "{bytes:?}");
         }
         assert!(Cursor::new(&[0x0b; 64], 0).next(10).is_err());

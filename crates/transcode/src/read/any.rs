@@ -42,7 +42,9 @@ impl Reader<'_> {
             options: self.options,
             levels: self.levels,
         };
-        inner.any_members(id).map_err(|error| error.offset_by(start))?;
+        inner
+            .any_members(id)
+            .map_err(|error| error.offset_by(start))?;
         close(self.out, body);
         Ok(())
     }
@@ -69,10 +71,20 @@ impl Reader<'_> {
     }
 
     fn type_url(&mut self) -> Result<String, Error> {
+        let at = self.next_index()?;
         let text = self.string("a type URL")?.to_owned();
-        if text.rsplit_once('/').is_none_or(|(_, name)| name.is_empty()) {
+        if text
+            .rsplit_once('/')
+            .is_none_or(|(_, name)| name.is_empty())
+        {
             let expected = "a type URL, such as \"type.googleapis.com/package.Type\"";
-            return Err(self.problem(Problem::Value { expected, value: shorten(&text) }));
+            return Err(Error::new(
+                Problem::Value {
+                    expected,
+                    value: shorten(&text),
+                },
+                at,
+            ));
         }
         Ok(text)
     }
@@ -97,7 +109,11 @@ impl Reader<'_> {
                 }
                 self.message(id).map_err(|error| error.in_field(VALUE))?;
             } else {
-                let index = if table.form == Form::Plain { table.by_name(name, 0) } else { None };
+                let index = if table.form == Form::Plain {
+                    table.by_name(name, 0)
+                } else {
+                    None
+                };
                 match index {
                     Some(index) => self
                         .member(table, index, &mut seen)

@@ -1,6 +1,7 @@
-//! From JSON to wire bytes: messages, fields, lists and maps.
+//! From JSON to wire bytes: messages, fields and lists.
 
 mod any;
+mod map;
 mod scalar;
 mod text;
 mod well_known;
@@ -32,7 +33,14 @@ impl<'a> Reader<'a> {
         out: &'a mut Vec<u8>,
         options: &'a ReadOptions,
     ) -> Self {
-        Self { transcoder, json, jiter: Jiter::new(json), out, options, levels: options.recursion_limit }
+        Self {
+            transcoder,
+            json,
+            jiter: Jiter::new(json),
+            out,
+            options,
+            levels: options.recursion_limit,
+        }
     }
 
     /// Nothing but white space may follow.
@@ -94,7 +102,9 @@ impl<'a> Reader<'a> {
     /// The value of a member, unless the field was there already.
     fn member(&mut self, table: &MessageTable, index: usize, seen: &mut Seen) -> Result<(), Error> {
         if seen.mark(index) {
-            return Err(self.problem(Problem::Duplicate(table.fields[index].json_name.to_string())));
+            return Err(self.problem(Problem::Duplicate(
+                table.fields[index].json_name.to_string(),
+            )));
         }
         self.field(table, index, seen)
     }
@@ -160,7 +170,8 @@ impl<'a> Reader<'a> {
             }
             Kind::Delimited(id) => {
                 self.message(id)?;
-                self.out.extend_from_slice(&wire::tag(field.number, wire::Type::End));
+                self.out
+                    .extend_from_slice(&wire::tag(field.number, wire::Type::End));
             }
             kind => {
                 if !self.scalar(kind)? {
@@ -196,7 +207,10 @@ impl<'a> Reader<'a> {
     }
 
     /// The elements of an array, one after the other.
-    fn elements(&mut self, mut element: impl FnMut(&mut Self) -> Result<(), Error>) -> Result<(), Error> {
+    fn elements(
+        &mut self,
+        mut element: impl FnMut(&mut Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         self.expect(Peek::Array, "an array")?;
         let mut next = self.jiter.known_array().map_err(syntax)?;
         let mut index = 0;
@@ -208,90 +222,14 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn map(&mut self, field: &FieldEntry) -> Result<(), Error> {
-        self.expect(Peek::Object, "an object")?;
-        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else {
-            return Err(self.problem(Problem::Wire("a map without entries in its contract")));
-        };
-        let (Some(key_field), Some(value_field)) = (entry.by_number(1, 0), entry.by_number(2, 1)) else {
-            return Err(self.problem(Problem::Wire("a map entry without key and value in its contract")));
-        };
-        let (key_field, value_field) = (&entry.fields[key_field], &entry.fields[value_field]);
-        let mut keys = Vec::new();
-        let mut key = self.jiter.known_object().map_err(syntax)?;
-        while let Some(text) = key {
-            let start = self.out.len();
-            self.out.extend_from_slice(&field.tag);
-            let body = wire::open(self.out);
-            self.out.extend_from_slice(&key_field.tag);
-            let key_start = self.out.len();
-            if !scalar::put_map_key(self.out, key_field.kind, text) {
-                let value = scalar::shorten(text);
-                return Err(self.problem(Problem::Value { expected: "a key of this map", value }));
-            }
-            let key_length = self.out.len() - key_start;
-            let written = self
-                .refuse_null(value_field)
-                .and_then(|()| self.tagged(value_field))
-                .map_err(|error| {
-                    let key = &self.out[key_start..key_start + key_length];
-                    error.at_key(&scalar::key_text(key_field.kind, key))
-                })?;
-            if written {
-                wire::close(self.out, body);
-                // Closing may have moved the key; it stands right behind the
-                // length and its tag.
-                let end = self.out.len();
-                keys.push((start, end));
-            } else {
-                self.out.truncate(start);
-            }
-            key = self.jiter.next_key().map_err(syntax)?;
-        }
-        self.refuse_duplicate_keys(field, key_field, &mut keys)
-    }
-
-    /// Two entries with the same key are an error; `entries` are where each
-    /// entry stands in the output.
-    fn refuse_duplicate_keys(
-        &self,
-        field: &FieldEntry,
-        key_field: &FieldEntry,
-        entries: &mut [(usize, usize)],
-    ) -> Result<(), Error> {
-        if entries.len() < 2 {
-            return Ok(());
-        }
-        let key_of = |entry: &(usize, usize)| {
-            let bytes = &self.out[entry.0 + field.tag.len()..entry.1];
-            // The entry's length, then the key's tag, then the key.
-            let prefix = bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-            let key = &bytes[prefix + key_field.tag.len()..];
-            match key_field.kind {
-                Kind::String => {
-                    let count = key.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-                    let length = key[..count].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
-                    &key[..count + length]
-                }
-                Kind::Fixed64 | Kind::Sfixed64 => &key[..8],
-                Kind::Fixed32 | Kind::Sfixed32 => &key[..4],
-                _ => &key[..=key.iter().take_while(|byte| **byte >= 0x80).count()],
-            }
-        };
-        entries.sort_unstable_by(|left, right| key_of(left).cmp(key_of(right)));
-        for pair in entries.windows(2) {
-            if key_of(&pair[0]) == key_of(&pair[1]) {
-                return Err(self.problem(Problem::Duplicate(scalar::key_text(key_field.kind, key_of(&pair[0])))));
-            }
-        }
-        Ok(())
-    }
-
     /// `null` is not an element of a list or a value of a map, save where it is
     /// a value of its own.
     fn refuse_null(&mut self, field: &FieldEntry) -> Result<(), Error> {
         if self.peek()? == Peek::Null && !field.null_is_value {
-            return Err(self.problem(Problem::Type { expected: "a value", found: "null" }));
+            return Err(self.problem(Problem::Type {
+                expected: "a value",
+                found: "null",
+            }));
         }
         Ok(())
     }
@@ -308,6 +246,12 @@ impl<'a> Reader<'a> {
 
     fn leave(&mut self) {
         self.levels += 1;
+    }
+
+    /// Where the next value begins.
+    fn next_index(&mut self) -> Result<usize, Error> {
+        self.peek()?;
+        Ok(self.jiter.current_index())
     }
 
     fn peek(&mut self) -> Result<Peek, Error> {
@@ -344,7 +288,11 @@ impl<'a> Reader<'a> {
 
     fn expect(&mut self, wanted: Peek, expected: &'static str) -> Result<(), Error> {
         let found = self.peek()?;
-        if found == wanted { Ok(()) } else { Err(self.wrong_type(expected, found)) }
+        if found == wanted {
+            Ok(())
+        } else {
+            Err(self.wrong_type(expected, found))
+        }
     }
 
     fn wrong_type(&self, expected: &'static str, found: Peek) -> Error {
@@ -352,7 +300,10 @@ impl<'a> Reader<'a> {
     }
 
     fn unknown_field(&self, table: &MessageTable, field: String) -> Error {
-        self.problem(Problem::UnknownField { field, message: table.name.to_string() })
+        self.problem(Problem::UnknownField {
+            field,
+            message: table.name.to_string(),
+        })
     }
 
     fn problem(&self, problem: Problem) -> Error {
@@ -370,7 +321,12 @@ fn wrong_type(expected: &'static str, found: Peek, offset: usize) -> Error {
         Peek::Object => "an object",
         // `I` and `N` begin JavaScript's Infinity and NaN.
         other if other.is_num() && !matches!(other, Peek::Infinity | Peek::NaN) => "a number",
-        _ => return Error::new(Problem::Syntax(format!("expected {expected}, found no JSON value")), offset),
+        _ => {
+            return Error::new(
+                Problem::Syntax(format!("expected {expected}, found no JSON value")),
+                offset,
+            );
+        }
     };
     Error::new(Problem::Type { expected, found }, offset)
 }
@@ -379,10 +335,13 @@ fn wrong_type(expected: &'static str, found: Peek, offset: usize) -> Error {
 fn syntax(error: JiterError) -> Error {
     let text = match error.error_type {
         JiterErrorType::JsonError(problem) => problem.to_string(),
-        JiterErrorType::WrongType { expected, actual } => format!("expected {expected}, found {actual}"),
+        JiterErrorType::WrongType { expected, actual } => {
+            format!("expected {expected}, found {actual}")
+        }
     };
     let text = match text.strip_prefix("EOF while parsing") {
         Some(rest) => format!("the JSON ends inside{rest}"),
+        None if text == "expected ident" => "expected true, false or null".to_owned(),
         None => text,
     };
     Error::new(Problem::Syntax(text), error.index)

@@ -14,6 +14,7 @@ impl Reader<'_> {
     /// [`Reader::tagged`].
     pub(super) fn scalar(&mut self, kind: Kind) -> Result<bool, Error> {
         let peek = self.peek()?;
+        let at = self.jiter.current_index();
         match kind {
             Kind::Bool => match peek {
                 Peek::True | Peek::False => {
@@ -38,7 +39,13 @@ impl Reader<'_> {
                 let start = open(self.out);
                 if base64::decode(text, self.out).is_none() {
                     let value = shorten(text);
-                    return Err(self.problem(Problem::Value { expected: "base64", value }));
+                    return Err(Error::new(
+                        Problem::Value {
+                            expected: "base64",
+                            value,
+                        },
+                        at,
+                    ));
                 }
                 close(self.out, start);
             }
@@ -50,15 +57,23 @@ impl Reader<'_> {
     }
 
     fn integer(&mut self, kind: Kind, peek: Peek) -> Result<(), Error> {
+        let at = self.jiter.current_index();
         let text = number_text(&mut self.jiter, peek, "an integer")?;
         if put_integer(self.out, kind, text).is_some() {
             return Ok(());
         }
         let value = shorten(text);
-        Err(self.problem(Problem::Value { expected: integer_name(kind), value }))
+        Err(Error::new(
+            Problem::Value {
+                expected: integer_name(kind),
+                value,
+            },
+            at,
+        ))
     }
 
     fn float(&mut self, kind: Kind, peek: Peek) -> Result<(), Error> {
+        let at = self.jiter.current_index();
         let text = number_text(&mut self.jiter, peek, "a number")?;
         // The three names are strings only; the reader does not take them bare.
         let special = match text {
@@ -78,12 +93,17 @@ impl Reader<'_> {
             return Ok(());
         }
         let value = shorten(text);
-        let expected = if kind == Kind::Float { "a float" } else { "a double" };
-        Err(self.problem(Problem::Value { expected, value }))
+        let expected = if kind == Kind::Float {
+            "a float"
+        } else {
+            "a double"
+        };
+        Err(Error::new(Problem::Value { expected, value }, at))
     }
 
     fn enumeration(&mut self, id: portolan_schema::EnumId, peek: Peek) -> Result<bool, Error> {
         let table = self.transcoder.enum_table(id);
+        let at = self.jiter.current_index();
         let number = match peek {
             // Only google.protobuf.NullValue comes here with a null.
             Peek::Null => {
@@ -97,7 +117,13 @@ impl Reader<'_> {
                     None if self.options.ignore_unknown => return Ok(false),
                     None => {
                         let value = shorten(name);
-                        return Err(self.problem(Problem::Value { expected: "a value of the enum", value }));
+                        return Err(Error::new(
+                            Problem::Value {
+                                expected: "a value of the enum",
+                                value,
+                            },
+                            at,
+                        ));
                     }
                 }
             }
@@ -107,7 +133,13 @@ impl Reader<'_> {
                     Some(number) => number,
                     None => {
                         let value = shorten(text);
-                        return Err(self.problem(Problem::Value { expected: "an enum number", value }));
+                        return Err(Error::new(
+                            Problem::Value {
+                                expected: "an enum number",
+                                value,
+                            },
+                            at,
+                        ));
                     }
                 }
             }
@@ -118,7 +150,11 @@ impl Reader<'_> {
 }
 
 /// The text of a number, bare or in quotes.
-fn number_text<'j>(jiter: &'j mut Jiter<'_>, peek: Peek, expected: &'static str) -> Result<&'j str, Error> {
+fn number_text<'j>(
+    jiter: &'j mut Jiter<'_>,
+    peek: Peek,
+    expected: &'static str,
+) -> Result<&'j str, Error> {
     match peek {
         Peek::String => jiter.known_str().map_err(syntax),
         _ if peek.is_num() && !matches!(peek, Peek::Infinity | Peek::NaN) => {
@@ -179,10 +215,18 @@ pub(super) fn key_text(kind: Kind, key: &[u8]) -> String {
             let length = cursor.varint().map_or(0, |length| length as usize);
             String::from_utf8_lossy(&key[key.len().saturating_sub(length)..]).into_owned()
         }
-        Kind::Fixed64 => cursor.fixed64().map_or_else(|_| String::new(), |value| value.to_string()),
-        Kind::Sfixed64 => cursor.fixed64().map_or_else(|_| String::new(), |value| value.cast_signed().to_string()),
-        Kind::Fixed32 => cursor.fixed32().map_or_else(|_| String::new(), |value| value.to_string()),
-        Kind::Sfixed32 => cursor.fixed32().map_or_else(|_| String::new(), |value| value.cast_signed().to_string()),
+        Kind::Fixed64 => cursor
+            .fixed64()
+            .map_or_else(|_| String::new(), |value| value.to_string()),
+        Kind::Sfixed64 => cursor
+            .fixed64()
+            .map_or_else(|_| String::new(), |value| value.cast_signed().to_string()),
+        Kind::Fixed32 => cursor
+            .fixed32()
+            .map_or_else(|_| String::new(), |value| value.to_string()),
+        Kind::Sfixed32 => cursor
+            .fixed32()
+            .map_or_else(|_| String::new(), |value| value.cast_signed().to_string()),
         _ => {
             let value = cursor.varint().unwrap_or(0);
             match kind {

@@ -35,24 +35,53 @@ fn at_path(
 ) -> Result<(), Error> {
     let table = transcoder.table(id);
     let Some((name, rest)) = path.split_first() else {
-        return Err(Error::new(Problem::UnknownField { field: String::new(), message: table.name.to_string() }, 0));
+        return Err(Error::new(
+            Problem::UnknownField {
+                field: String::new(),
+                message: table.name.to_string(),
+            },
+            0,
+        ));
     };
     let name = name.as_ref();
     let unknown = |field: &str, message: &str| {
-        Error::new(Problem::UnknownField { field: field.to_owned(), message: message.to_owned() }, 0)
+        Error::new(
+            Problem::UnknownField {
+                field: field.to_owned(),
+                message: message.to_owned(),
+            },
+            0,
+        )
     };
-    let field = &table.fields[table.by_name(name, 0).ok_or_else(|| unknown(name, &table.name))?];
+    let field = &table.fields[table
+        .by_name(name, 0)
+        .ok_or_else(|| unknown(name, &table.name))?];
     let wrap = |error: Error| error.in_field(&field.json_name);
 
     match (rest, field.kind) {
-        ([], Kind::Message(inner) | Kind::Delimited(inner)) if !has_text_form(transcoder.table(inner).form) => {
-            let problem = Problem::Type { expected: "a field that text can fill", found: "a message" };
+        ([], Kind::Message(inner) | Kind::Delimited(inner))
+            if !has_text_form(transcoder.table(inner).form) =>
+        {
+            let problem = Problem::Type {
+                expected: "a field that text can fill",
+                found: "a message",
+            };
             Err(wrap(Error::new(problem, 0)))
         }
-        ([], kind) => leaf(transcoder, kind, text, options, |reader| reader.tagged(field).map(|_| ()), out).map_err(wrap),
+        ([], kind) => leaf(
+            transcoder,
+            kind,
+            text,
+            options,
+            |reader| reader.tagged(field).map(|_| ()),
+            out,
+        )
+        .map_err(wrap),
         ([key], Kind::Message(entry)) if field.cardinality == Cardinality::Map => {
             let entry = transcoder.table(entry);
-            let (Some(key_index), Some(value_index)) = (entry.by_number(1, 0), entry.by_number(2, 1)) else {
+            let (Some(key_index), Some(value_index)) =
+                (entry.by_number(1, 0), entry.by_number(2, 1))
+            else {
                 return Err(unknown(name, &table.name));
             };
             let (key_field, value_field) = (&entry.fields[key_index], &entry.fields[value_index]);
@@ -61,14 +90,19 @@ fn at_path(
             let body = open(out);
             out.extend_from_slice(&key_field.tag);
             if !scalar::put_map_key(out, key_field.kind, key.as_ref()) {
-                let problem =
-                    Problem::Value { expected: "a key of this map", value: scalar::shorten(key.as_ref()) };
+                let problem = Problem::Value {
+                    expected: "a key of this map",
+                    value: scalar::shorten(key.as_ref()),
+                };
                 return Err(wrap(Error::new(problem, 0)));
             }
             if let Some(inner) = value_field.kind.message()
                 && !has_text_form(transcoder.table(inner).form)
             {
-                let problem = Problem::Type { expected: "a field that text can fill", found: "a message" };
+                let problem = Problem::Type {
+                    expected: "a field that text can fill",
+                    found: "a message",
+                };
                 return Err(wrap(Error::new(problem, 0)));
             }
             let mut written = true;
@@ -78,7 +112,11 @@ fn at_path(
             };
             leaf(transcoder, value_field.kind, text, options, read, out)
                 .map_err(|error| wrap(error.at_key(key.as_ref())))?;
-            if written { close(out, body) } else { out.truncate(start) }
+            if written {
+                close(out, body);
+            } else {
+                out.truncate(start);
+            }
             Ok(())
         }
         (_, Kind::Message(inner)) if field.cardinality.is_singular() => {
@@ -117,7 +155,12 @@ fn leaf(
         Kind::Enum(_) => is_json_number(text),
         Kind::Message(id) => {
             let table = transcoder.table(id);
-            is_bool && table.form == Form::Wrapper && table.fields.first().is_some_and(|field| field.kind == Kind::Bool)
+            is_bool
+                && table.form == Form::Wrapper
+                && table
+                    .fields
+                    .first()
+                    .is_some_and(|field| field.kind == Kind::Bool)
         }
         _ => false,
     };
@@ -134,5 +177,8 @@ fn leaf(
 
 /// Whether JSON writes such a message as a string or a bare scalar.
 fn has_text_form(form: Form) -> bool {
-    matches!(form, Form::Timestamp | Form::Duration | Form::FieldMask | Form::Wrapper)
+    matches!(
+        form,
+        Form::Timestamp | Form::Duration | Form::FieldMask | Form::Wrapper
+    )
 }

@@ -27,22 +27,24 @@ mod tag {
 
 impl Reader<'_> {
     pub(super) fn timestamp(&mut self) -> Result<(), Error> {
+        let at = self.next_index()?;
         let text = self.string("an RFC 3339 string")?;
         let Some((seconds, nanos)) = timestamp::parse(text) else {
             let value = shorten(text);
             let expected = "an RFC 3339 timestamp between the years 1 and 9999";
-            return Err(self.problem(Problem::Value { expected, value }));
+            return Err(Error::new(Problem::Value { expected, value }, at));
         };
         self.seconds_and_nanos(seconds, nanos);
         Ok(())
     }
 
     pub(super) fn duration(&mut self) -> Result<(), Error> {
+        let at = self.next_index()?;
         let text = self.string("a duration string")?;
         let Some((seconds, nanos)) = duration::parse(text) else {
             let value = shorten(text);
             let expected = "a duration in seconds, such as \"1.5s\"";
-            return Err(self.problem(Problem::Value { expected, value }));
+            return Err(Error::new(Problem::Value { expected, value }, at));
         };
         self.seconds_and_nanos(seconds, nanos);
         Ok(())
@@ -59,6 +61,7 @@ impl Reader<'_> {
 
     pub(super) fn field_mask(&mut self) -> Result<(), Error> {
         self.expect(Peek::String, "a field mask string")?;
+        let at = self.jiter.current_index();
         let text = self.jiter.known_str().map_err(syntax)?;
         let mut bad = None;
         for path in text.split(',').filter(|_| !text.is_empty()) {
@@ -74,7 +77,7 @@ impl Reader<'_> {
             None => Ok(()),
             Some(value) => {
                 let expected = "a field path in lowerCamelCase";
-                Err(self.problem(Problem::Value { expected, value }))
+                Err(Error::new(Problem::Value { expected, value }, at))
             }
         }
     }
@@ -138,19 +141,34 @@ impl Reader<'_> {
                 self.scalar(Kind::String)?;
             }
             Peek::Object | Peek::Array => {
-                self.out.push(if peek == Peek::Object { tag::STRUCT } else { tag::LIST });
+                self.out.push(if peek == Peek::Object {
+                    tag::STRUCT
+                } else {
+                    tag::LIST
+                });
                 let start = open(self.out);
                 self.enter()?;
-                if peek == Peek::Object { self.structure() } else { self.list_value() }?;
+                if peek == Peek::Object {
+                    self.structure()
+                } else {
+                    self.list_value()
+                }?;
                 self.leave();
                 close(self.out, start);
             }
             _ if peek.is_num() && !matches!(peek, Peek::Infinity | Peek::NaN) => {
+                let at = self.jiter.current_index();
                 let bytes = self.jiter.known_number_bytes(peek).map_err(syntax)?;
                 let text = std::str::from_utf8(bytes).unwrap_or_default();
                 let Some(value) = parse_f64(text) else {
                     let value = shorten(text);
-                    return Err(self.problem(Problem::Value { expected: "a double", value }));
+                    return Err(Error::new(
+                        Problem::Value {
+                            expected: "a double",
+                            value,
+                        },
+                        at,
+                    ));
                 };
                 self.out.push(tag::NUMBER);
                 self.out.extend_from_slice(&value.to_le_bytes());

@@ -15,14 +15,20 @@ const LENIENT_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE
 /// Appends the bytes that `text` stands for; `None` when it is not base64.
 pub(crate) fn decode(text: &str, out: &mut Vec<u8>) -> Option<()> {
     let url_safe = text.bytes().any(|byte| matches!(byte, b'-' | b'_'));
-    let engine = if url_safe { &LENIENT_URL_SAFE } else { &LENIENT_STANDARD };
+    let engine = if url_safe {
+        &LENIENT_URL_SAFE
+    } else {
+        &LENIENT_STANDARD
+    };
     engine.decode_vec(text, out).ok()
 }
 
 /// Appends `bytes` as text.
 pub(crate) fn encode(bytes: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
-    let Some(length) = ::base64::encoded_len(bytes.len(), true) else { return };
+    let Some(length) = ::base64::encoded_len(bytes.len(), true) else {
+        return;
+    };
     out.resize(start + length, 0);
     let written = STANDARD.encode_slice(bytes, &mut out[start..]).unwrap_or(0);
     out.truncate(start + written);

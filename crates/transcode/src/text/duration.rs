@@ -9,7 +9,9 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let negative = unsigned.len() != text.len();
     let digits = unsigned.strip_suffix('s')?;
-    let (whole, fraction) = digits.split_once('.').map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
+    let (whole, fraction) = digits
+        .split_once('.')
+        .map_or((digits, None), |(whole, fraction)| (whole, Some(fraction)));
     if whole.is_empty() || !whole.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
@@ -27,7 +29,11 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
     if seconds > MAX_SECONDS || (seconds == MAX_SECONDS && nanos > 0) {
         return None;
     }
-    Some(if negative { (-seconds, -nanos) } else { (seconds, nanos) })
+    Some(if negative {
+        (-seconds, -nanos)
+    } else {
+        (seconds, nanos)
+    })
 }
 
 /// Appends a duration; `None` when it is out of range or its signs differ.
@@ -41,7 +47,11 @@ pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Option<()> {
     if seconds < 0 || nanos < 0 {
         out.push(b'-');
     }
-    out.extend_from_slice(itoa::Buffer::new().format(seconds.unsigned_abs()).as_bytes());
+    out.extend_from_slice(
+        itoa::Buffer::new()
+            .format(seconds.unsigned_abs())
+            .as_bytes(),
+    );
     put_fraction(nanos.unsigned_abs(), out);
     out.push(b's');
     Some(())
@@ -49,12 +59,17 @@ pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Option<()> {
 
 /// Reads one to nine digits as nanoseconds, and gives what follows.
 pub(super) fn take_fraction(bytes: &[u8]) -> Option<(i32, &[u8])> {
-    let count = bytes.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let count = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
     if !(1..=9).contains(&count) {
         return None;
     }
     let (digits, rest) = bytes.split_at(count);
-    let value = digits.iter().fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
+    let value = digits
+        .iter()
+        .fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
     Some((value * 10_i32.pow(9 - count as u32), rest))
 }
 
@@ -62,8 +77,8 @@ pub(super) fn take_fraction(bytes: &[u8]) -> Option<(i32, &[u8])> {
 pub(super) fn put_fraction(nanos: u32, out: &mut Vec<u8>) {
     let (mut value, count) = match nanos {
         0 => return,
-        _ if nanos % 1_000_000 == 0 => (nanos / 1_000_000, 3),
-        _ if nanos % 1_000 == 0 => (nanos / 1_000, 6),
+        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
+        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
         _ => (nanos, 9),
     };
     let start = out.len();
@@ -96,7 +111,19 @@ mod tests {
 
     #[test]
     fn bad_durations_are_refused() {
-        for text in ["", "s", "1", "1.s", ".5s", "+1s", "--1s", "1e3s", "1 s", "315576000001s", "1.0000000000s"] {
+        for text in [
+            "",
+            "s",
+            "1",
+            "1.s",
+            ".5s",
+            "+1s",
+            "--1s",
+            "1e3s",
+            "1 s",
+            "315576000001s",
+            "1.0000000000s",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
         assert!(write(1, -1, &mut Vec::new()).is_none());

@@ -23,7 +23,12 @@ pub(crate) fn to_camel(path: &str) -> Option<String> {
     while let Some(character) = characters.next() {
         match character {
             'A'..='Z' | ',' => return None,
-            '_' => camel.push(characters.next().filter(char::is_ascii_lowercase)?.to_ascii_uppercase()),
+            '_' => camel.push(
+                characters
+                    .next()
+                    .filter(char::is_ascii_lowercase)?
+                    .to_ascii_uppercase(),
+            ),
             _ => camel.push(character),
         }
     }
@@ -39,7 +44,10 @@ mod tests {
         let mut out = Vec::new();
         to_snake("userName.firstPart", &mut out).unwrap();
         assert_eq!(out, b"user_name.first_part");
-        assert_eq!(to_camel("user_name.first_part").as_deref(), Some("userName.firstPart"));
+        assert_eq!(
+            to_camel("user_name.first_part").as_deref(),
+            Some("userName.firstPart")
+        );
     }
 
     #[test]

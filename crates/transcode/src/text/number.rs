@@ -18,15 +18,24 @@ impl Integer {
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && (digits.len() == 1 || !digits.starts_with('0'));
         let magnitude = if plain {
-            digits.bytes().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
+            digits
+                .bytes()
+                .fold(0, |value, digit| value * 10 + u64::from(digit - b'0'))
         } else {
             Decimal::parse(digits)?.to_u64()?
         };
-        Some(Self { negative, magnitude })
+        Some(Self {
+            negative,
+            magnitude,
+        })
     }
 
     pub(crate) fn to_i64(self) -> Option<i64> {
-        if self.negative { 0_i64.checked_sub_unsigned(self.magnitude) } else { i64::try_from(self.magnitude).ok() }
+        if self.negative {
+            0_i64.checked_sub_unsigned(self.magnitude)
+        } else {
+            i64::try_from(self.magnitude).ok()
+        }
     }
 
     pub(crate) fn to_i32(self) -> Option<i32> {
@@ -49,12 +58,18 @@ pub(crate) fn is_json_number(text: &str) -> bool {
 
 /// A finite `double`; `None` when the text is no JSON number or out of range.
 pub(crate) fn parse_f64(text: &str) -> Option<f64> {
-    is_json_number(text).then(|| text.parse().ok()).flatten().filter(|value: &f64| value.is_finite())
+    is_json_number(text)
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|value: &f64| value.is_finite())
 }
 
 /// A finite `float`, rounded once.
 pub(crate) fn parse_f32(text: &str) -> Option<f32> {
-    is_json_number(text).then(|| text.parse().ok()).flatten().filter(|value: &f32| value.is_finite())
+    is_json_number(text)
+        .then(|| text.parse().ok())
+        .flatten()
+        .filter(|value: &f32| value.is_finite())
 }
 
 /// The parts of an unsigned JSON number.
@@ -98,18 +113,34 @@ impl<'a> Decimal<'a> {
                 if negative { -value } else { value }
             }
         };
-        Some(Self { integral, fraction, exponent })
+        Some(Self {
+            integral,
+            fraction,
+            exponent,
+        })
     }
 
     /// The value, when it is an integer that fits.
     fn to_u64(&self) -> Option<u64> {
-        let digits = || self.integral.bytes().chain(self.fraction.bytes()).map(|digit| u64::from(digit - b'0'));
-        let Some(last) = digits().enumerate().filter(|(_, digit)| *digit != 0).map(|(index, _)| index).last() else {
+        let digits = || {
+            self.integral
+                .bytes()
+                .chain(self.fraction.bytes())
+                .map(|digit| u64::from(digit - b'0'))
+        };
+        let Some(last) = digits()
+            .enumerate()
+            .filter(|(_, digit)| *digit != 0)
+            .map(|(index, _)| index)
+            .last()
+        else {
             return Some(0);
         };
         // How many digits stand before the decimal point once the exponent has
         // moved it.
-        let point = i64::try_from(self.integral.len()).ok()?.checked_add(self.exponent)?;
+        let point = i64::try_from(self.integral.len())
+            .ok()?
+            .checked_add(self.exponent)?;
         if i64::try_from(last).ok()? >= point {
             return None;
         }
@@ -147,17 +178,30 @@ mod tests {
             ("9007199254740993.0", 9_007_199_254_740_993),
             ("-9223372036854775808", i64::MIN),
         ] {
-            assert_eq!(Integer::parse(text).and_then(Integer::to_i64), Some(value), "{text}");
+            assert_eq!(
+                Integer::parse(text).and_then(Integer::to_i64),
+                Some(value),
+                "{text}"
+            );
         }
-        assert_eq!(Integer::parse("18446744073709551615").and_then(Integer::to_u64), Some(u64::MAX));
+        assert_eq!(
+            Integer::parse("18446744073709551615").and_then(Integer::to_u64),
+            Some(u64::MAX)
+        );
     }
 
     #[test]
     fn what_is_no_integer_is_refused() {
-        for text in ["", "-", "+1", "01", "-01", " 1", "1 ", "1.", ".5", "1.5", "1e", "1e-1", "1e400", "0x1", "NaN"] {
+        for text in [
+            "", "-", "+1", "01", "-01", " 1", "1 ", "1.", ".5", "1.5", "1e", "1e-1", "1e400",
+            "0x1", "NaN",
+        ] {
             assert_eq!(Integer::parse(text), None, "{text}");
         }
-        assert_eq!(Integer::parse("9223372036854775808").and_then(Integer::to_i64), None);
+        assert_eq!(
+            Integer::parse("9223372036854775808").and_then(Integer::to_i64),
+            None
+        );
         assert_eq!(Integer::parse("-1").and_then(Integer::to_u64), None);
         assert_eq!(Integer::parse("2147483648").and_then(Integer::to_i32), None);
     }
@@ -168,6 +212,9 @@ mod tests {
         assert_eq!(parse_f32("3.5e38"), None);
         assert_eq!(parse_f64("1e309"), None);
         assert_eq!(parse_f64("inf"), None);
-        assert_eq!(parse_f64("-0").map(f64::to_bits), Some((-0.0_f64).to_bits()));
+        assert_eq!(
+            parse_f64("-0").map(f64::to_bits),
+            Some((-0.0_f64).to_bits())
+        );
     }
 }

@@ -19,8 +19,16 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
     if !shape {
         return None;
     }
-    let (year, month, day) = (digits(&bytes[..4])?, digits(&bytes[5..7])?, digits(&bytes[8..10])?);
-    let (hour, minute, second) = (digits(&bytes[11..13])?, digits(&bytes[14..16])?, digits(&bytes[17..19])?);
+    let (year, month, day) = (
+        digits(&bytes[..4])?,
+        digits(&bytes[5..7])?,
+        digits(&bytes[8..10])?,
+    );
+    let (hour, minute, second) = (
+        digits(&bytes[11..13])?,
+        digits(&bytes[14..16])?,
+        digits(&bytes[17..19])?,
+    );
     let in_range = year >= 1
         && (1..=12).contains(&month)
         && (1..=days_in_month(year, month)).contains(&day)
@@ -46,8 +54,11 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
         }
         _ => return None,
     };
-    let seconds = days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
-    (MIN_SECONDS..=MAX_SECONDS).contains(&seconds).then_some((seconds, nanos))
+    let seconds =
+        days_from_civil(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset;
+    (MIN_SECONDS..=MAX_SECONDS)
+        .contains(&seconds)
+        .then_some((seconds, nanos))
 }
 
 /// Appends a timestamp; `None` when it is outside the years 1 to 9999.
@@ -60,9 +71,13 @@ pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Option<()> {
     let two = |value: i64| [b'0' + (value / 10) as u8, b'0' + (value % 10) as u8];
     out.extend_from_slice(&two(year / 100));
     out.extend_from_slice(&two(year % 100));
-    for (separator, value) in
-        [(b'-', month), (b'-', day), (b'T', of_day / 3600), (b':', of_day / 60 % 60), (b':', of_day % 60)]
-    {
+    for (separator, value) in [
+        (b'-', month),
+        (b'-', day),
+        (b'T', of_day / 3600),
+        (b':', of_day / 60 % 60),
+        (b':', of_day % 60),
+    ] {
         out.push(separator);
         out.extend_from_slice(&two(value));
     }
@@ -72,7 +87,10 @@ pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Option<()> {
 }
 
 fn digits(bytes: &[u8]) -> Option<i64> {
-    bytes.iter().try_fold(0, |value, byte| byte.is_ascii_digit().then(|| value * 10 + i64::from(byte - b'0')))
+    bytes.iter().try_fold(0, |value, byte| {
+        byte.is_ascii_digit()
+            .then(|| value * 10 + i64::from(byte - b'0'))
+    })
 }
 
 fn days_in_month(year: i64, month: i64) -> i64 {
@@ -100,10 +118,15 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted = (5 * day_of_year + 2) / 153;
-    let month = if shifted < 10 { shifted + 3 } else { shifted - 9 };
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
     let year = era * 400 + year_of_era + i64::from(month <= 2);
     (year, month, day_of_year - (153 * shifted + 2) / 5 + 1)
 }
@@ -130,7 +153,10 @@ mod tests {
         ] {
             assert_eq!(round_trip(text), text);
         }
-        assert_eq!(round_trip("2024-01-01T01:00:00.5+02:30"), "2023-12-31T22:30:00.500Z");
+        assert_eq!(
+            round_trip("2024-01-01T01:00:00.5+02:30"),
+            "2023-12-31T22:30:00.500Z"
+        );
         assert_eq!(parse("2000-03-01T00:00:00Z"), Some((951_868_800, 0)));
     }
 

@@ -1,14 +1,13 @@
-//! From wire bytes to JSON: messages, fields, lists and maps.
+//! From wire bytes to JSON: messages, fields and lists.
 //!
 //! Fields may come in any order, a repeated field in pieces, a singular one
 //! several times (protobuf.dev, "Last One Wins"). A message in the order that
 //! encoders write is walked once; any other is sorted first.
 
+mod map;
 mod order;
 mod scalar;
 mod well_known;
-
-use std::collections::HashMap;
 
 use portolan_schema::{Cardinality, Kind, MessageId};
 
@@ -30,15 +29,28 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    pub(crate) fn new(transcoder: &'a Transcoder, out: &'a mut Vec<u8>, options: &'a WriteOptions) -> Self {
-        Self { transcoder, out, options, levels: options.recursion_limit, indent: 0 }
+    pub(crate) fn new(
+        transcoder: &'a Transcoder,
+        out: &'a mut Vec<u8>,
+        options: &'a WriteOptions,
+    ) -> Self {
+        Self {
+            transcoder,
+            out,
+            options,
+            levels: options.recursion_limit,
+            indent: 0,
+        }
     }
 
     /// A message; `base` is where `wire` begins in the whole input.
     pub(crate) fn message(&mut self, id: MessageId, wire: &[u8], base: usize) -> Result<(), Error> {
         let table = self.transcoder.table(id);
         let Some(levels) = self.levels.checked_sub(1) else {
-            return Err(Error::new(Problem::TooDeep(self.options.recursion_limit), base));
+            return Err(Error::new(
+                Problem::TooDeep(self.options.recursion_limit),
+                base,
+            ));
         };
         self.levels = levels;
         match table.form {
@@ -63,10 +75,18 @@ impl<'a> Writer<'a> {
     }
 
     /// The value of one field, or its default when it is not there.
-    pub(crate) fn field_by_name(&mut self, id: MessageId, name: &str, wire: &[u8]) -> Result<(), Error> {
+    pub(crate) fn field_by_name(
+        &mut self,
+        id: MessageId,
+        name: &str,
+        wire: &[u8],
+    ) -> Result<(), Error> {
         let table = self.transcoder.table(id);
         let Some(index) = table.by_name(name, 0) else {
-            let problem = Problem::UnknownField { field: name.to_owned(), message: table.name.to_string() };
+            let problem = Problem::UnknownField {
+                field: name.to_owned(),
+                message: table.name.to_string(),
+            };
             return Err(Error::new(problem, 0));
         };
         let field = &table.fields[index];
@@ -84,7 +104,13 @@ impl<'a> Writer<'a> {
     }
 
     /// The members of an object, without its braces.
-    fn members(&mut self, table: &MessageTable, wire: &[u8], base: usize, first: &mut bool) -> Result<(), Error> {
+    fn members(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+        first: &mut bool,
+    ) -> Result<(), Error> {
         let mut seen = Seen::of(table);
         if self.is_in_order(table, wire, base)? {
             self.members_in_order(table, wire, base, first, &mut seen)?;
@@ -93,7 +119,11 @@ impl<'a> Writer<'a> {
             for group in records.chunk_by(|left, right| left.0 == right.0) {
                 let index = group[0].0;
                 seen.mark(index);
-                self.member(&table.fields[index], group.iter().map(|(_, record)| *record), first)?;
+                self.member(
+                    &table.fields[index],
+                    group.iter().map(|(_, record)| *record),
+                    first,
+                )?;
             }
         }
         if self.options.print_defaults {
@@ -123,8 +153,12 @@ impl<'a> Writer<'a> {
         let mut cursor = Cursor::new(wire, base);
         loop {
             let run = cursor.clone();
-            let Some(record) = cursor.next(self.levels)? else { return Ok(()) };
-            let Some(index) = self.find(table, &record, guess) else { continue };
+            let Some(record) = cursor.next(self.levels)? else {
+                return Ok(());
+            };
+            let Some(index) = self.find(table, &record, guess) else {
+                continue;
+            };
             let field = &table.fields[index];
             guess = index + 1;
             seen.mark(index);
@@ -148,7 +182,9 @@ impl<'a> Writer<'a> {
             let mut run = run;
             let levels = self.levels;
             let records = std::iter::from_fn(move || {
-                (run.offset() < end).then(|| run.next(levels).ok().flatten()).flatten()
+                (run.offset() < end)
+                    .then(|| run.next(levels).ok().flatten())
+                    .flatten()
             })
             .filter(|record| self.find(table, record, index) == Some(index));
             let records: Vec<Record<'_>> = records.collect();
@@ -164,7 +200,8 @@ impl<'a> Writer<'a> {
         first: &mut bool,
     ) -> Result<(), Error> {
         self.key(field.key(self.options.proto_names), first);
-        self.value_of(field, records).map_err(|error| error.in_field(&field.json_name))
+        self.value_of(field, records)
+            .map_err(|error| error.in_field(&field.json_name))
     }
 
     fn value_of<'w>(
@@ -186,10 +223,14 @@ impl<'a> Writer<'a> {
         mut records: impl Iterator<Item = Record<'w>> + Clone,
     ) -> Result<(), Error> {
         let Some(id) = field.kind.message() else {
-            let Some(record) = records.last() else { return Ok(()) };
+            let Some(record) = records.last() else {
+                return Ok(());
+            };
             return self.value(field, &record);
         };
-        let Some(only) = records.next() else { return Ok(()) };
+        let Some(only) = records.next() else {
+            return Ok(());
+        };
         let rest: Vec<Record<'w>> = records.collect();
         if rest.is_empty() {
             return self.message(id, only.bytes, payload_offset(&only));
@@ -202,7 +243,11 @@ impl<'a> Writer<'a> {
         self.message(id, &merged, payload_offset(&only))
     }
 
-    fn list<'w>(&mut self, field: &FieldEntry, records: impl Iterator<Item = Record<'w>>) -> Result<(), Error> {
+    fn list<'w>(
+        &mut self,
+        field: &FieldEntry,
+        records: impl Iterator<Item = Record<'w>>,
+    ) -> Result<(), Error> {
         self.begin(b'[');
         let mut first = true;
         let mut index = 0;
@@ -213,13 +258,15 @@ impl<'a> Writer<'a> {
                     let value = packed_value(&mut packed, field.kind, &record)?;
                     if !self.is_unknown_enum(field, value.scalar) {
                         self.element(&mut first);
-                        self.value(field, &value).map_err(|error| error.at_index(index))?;
+                        self.value(field, &value)
+                            .map_err(|error| error.at_index(index))?;
                         index += 1;
                     }
                 }
             } else {
                 self.element(&mut first);
-                self.value(field, &record).map_err(|error| error.at_index(index))?;
+                self.value(field, &record)
+                    .map_err(|error| error.at_index(index))?;
                 index += 1;
             }
         }
@@ -227,62 +274,12 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn map<'w>(&mut self, field: &FieldEntry, records: impl Iterator<Item = Record<'w>>) -> Result<(), Error> {
-        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else { return Ok(()) };
-        let (Some(key_index), Some(value_index)) = (entry.by_number(1, 0), entry.by_number(2, 1)) else {
-            return Ok(());
-        };
-        let (key_field, value_field) = (&entry.fields[key_index], &entry.fields[value_index]);
-
-        // Where a key comes again, the later entry counts.
-        let mut entries: Vec<(Vec<u8>, Vec<Record<'w>>, usize)> = Vec::new();
-        let mut positions: HashMap<Vec<u8>, usize> = HashMap::new();
-        for record in records {
-            let mut key = None;
-            let mut values = Vec::new();
-            for (index, inner) in self.sorted(entry, record.bytes, payload_offset(&record))? {
-                if index == key_index {
-                    key = Some(inner);
-                } else if index == value_index {
-                    values.push(inner);
-                }
-            }
-            // An unknown number of a closed enum makes the whole entry unknown.
-            if values.is_empty() && value_field.closed_enum.is_some() && self.names(entry, value_index, &record)? {
-                continue;
-            }
-            let mut text = Vec::new();
-            self.map_key(key_field, key.as_ref(), &mut text)?;
-            match positions.get(&text) {
-                Some(position) => entries[*position].1 = values,
-                None => {
-                    positions.insert(text.clone(), entries.len());
-                    entries.push((text, values, record.offset));
-                }
-            }
-        }
-
-        self.begin(b'{');
-        let mut first = true;
-        for (key, values, offset) in entries {
-            self.element(&mut first);
-            self.out.extend_from_slice(&key);
-            self.colon();
-            if values.is_empty() {
-                self.default_value(value_field, offset)?;
-            } else {
-                self.singular(value_field, values.iter().copied())
-                    .map_err(|error| error.at_key(&String::from_utf8_lossy(&key[1..key.len() - 1])))?;
-            }
-        }
-        self.end(b'}', first);
-        Ok(())
-    }
-
     /// A single value of a field that is there.
     fn value(&mut self, field: &FieldEntry, record: &Record<'_>) -> Result<(), Error> {
         match field.kind {
-            Kind::Message(id) | Kind::Delimited(id) => self.message(id, record.bytes, payload_offset(record)),
+            Kind::Message(id) | Kind::Delimited(id) => {
+                self.message(id, record.bytes, payload_offset(record))
+            }
             kind => self.scalar(kind, record),
         }
     }
@@ -297,39 +294,19 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// The value of a map entry that carries none.
-    fn default_value(&mut self, field: &FieldEntry, offset: usize) -> Result<(), Error> {
-        match field.kind.message() {
-            Some(id) => self.message(id, &[], offset),
-            None => {
-                self.default_scalar(field.kind);
-                Ok(())
-            }
-        }
-    }
-
-    /// Whether a map entry has a record of this field, whatever its value.
-    fn names(&self, entry: &MessageTable, index: usize, whole: &Record<'_>) -> Result<bool, Error> {
-        let mut cursor = Cursor::new(whole.bytes, payload_offset(whole));
-        while let Some(record) = cursor.next(self.levels)? {
-            if of_type(entry, &record, index) == Some(index) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// The field that a record belongs to; `None` for an unknown field. That is
     /// also what a number becomes that a closed enum does not have.
     fn find(&self, table: &MessageTable, record: &Record<'_>, guess: usize) -> Option<usize> {
         let index = of_type(table, record, guess)?;
-        let unknown =
-            record.wire_type == wire::Type::Varint && self.is_unknown_enum(&table.fields[index], record.scalar);
+        let unknown = record.wire_type == wire::Type::Varint
+            && self.is_unknown_enum(&table.fields[index], record.scalar);
         (!unknown).then_some(index)
     }
 
     fn is_unknown_enum(&self, field: &FieldEntry, number: u64) -> bool {
-        field.closed_enum.is_some_and(|id| self.transcoder.enum_table(id).name(number as i32).is_none())
+        field
+            .closed_enum
+            .is_some_and(|id| self.transcoder.enum_table(id).name(number as i32).is_none())
     }
 
     fn begin(&mut self, bracket: u8) {
@@ -388,7 +365,11 @@ fn of_type(table: &MessageTable, record: &Record<'_>, guess: usize) -> Option<us
 }
 
 /// The next value of a packed record, as a record of its own.
-fn packed_value<'w>(cursor: &mut Cursor<'w>, kind: Kind, whole: &Record<'w>) -> Result<Record<'w>, Error> {
+fn packed_value<'w>(
+    cursor: &mut Cursor<'w>,
+    kind: Kind,
+    whole: &Record<'w>,
+) -> Result<Record<'w>, Error> {
     let offset = cursor.offset();
     let wire_type = wire::Type::of(kind);
     let scalar = match wire_type {
@@ -396,7 +377,13 @@ fn packed_value<'w>(cursor: &mut Cursor<'w>, kind: Kind, whole: &Record<'w>) -> 
         wire::Type::Fixed32 => u64::from(cursor.fixed32()?),
         _ => cursor.varint()?,
     };
-    Ok(Record { number: whole.number, wire_type, scalar, bytes: &[], offset })
+    Ok(Record {
+        number: whole.number,
+        wire_type,
+        scalar,
+        bytes: &[],
+        offset,
+    })
 }
 
 /// Where the payload of a record begins: good enough for an error, since it

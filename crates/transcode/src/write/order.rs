@@ -8,7 +8,12 @@ use crate::wire::{Cursor, Record};
 impl Writer<'_> {
     /// Whether no field is interrupted or repeated against the contract. Looks
     /// at this level only, so that nothing below is read twice.
-    pub(super) fn is_in_order(&self, table: &MessageTable, wire: &[u8], base: usize) -> Result<bool, Error> {
+    pub(super) fn is_in_order(
+        &self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<bool, Error> {
         let mut seen = Seen::of(table);
         let mut previous = usize::MAX;
         let mut cursor = Cursor::new(wire, base);

@@ -20,11 +20,16 @@ impl Writer<'_> {
             Kind::Int64 | Kind::Sfixed64 => self.quoted_integer(value.cast_signed()),
             Kind::Sint64 => self.quoted_integer(unzigzag(value)),
             Kind::Uint64 | Kind::Fixed64 => self.quoted_integer(value),
-            Kind::Bool => self.out.extend_from_slice(if value == 0 { b"false" } else { b"true" }),
+            Kind::Bool => self
+                .out
+                .extend_from_slice(if value == 0 { b"false" } else { b"true" }),
             Kind::Enum(id) => self.enumeration(id, value as i32),
             Kind::String => {
                 let Ok(text) = std::str::from_utf8(record.bytes) else {
-                    return Err(Error::new(Problem::Wire("a string that is not UTF-8"), payload_offset(record)));
+                    return Err(Error::new(
+                        Problem::Wire("a string that is not UTF-8"),
+                        payload_offset(record),
+                    ));
                 };
                 string(self.out, text);
             }
@@ -93,7 +98,8 @@ impl Writer<'_> {
     }
 
     fn integer(&mut self, value: impl itoa::Integer) {
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        self.out
+            .extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
     }
 
     fn quoted_integer(&mut self, value: impl itoa::Integer) {

@@ -2,8 +2,8 @@
 //! (protobuf.dev, "ProtoJSON Format").
 
 use super::{Writer, payload_offset, string};
-use crate::table::{Form, MessageTable};
 use crate::read::shorten;
+use crate::table::{Form, MessageTable};
 use crate::text::{duration, field_mask, timestamp};
 use crate::wire::{Cursor, Type};
 use crate::{Error, Problem};
@@ -14,7 +14,13 @@ impl Writer<'_> {
         self.out.push(b'"');
         if timestamp::write(seconds, nanos, self.out).is_none() {
             let expected = "a timestamp between the years 1 and 9999";
-            return Err(Error::new(Problem::Value { expected, value: format!("{seconds}s {nanos}ns") }, base));
+            return Err(Error::new(
+                Problem::Value {
+                    expected,
+                    value: format!("{seconds}s {nanos}ns"),
+                },
+                base,
+            ));
         }
         self.out.push(b'"');
         Ok(())
@@ -25,7 +31,13 @@ impl Writer<'_> {
         self.out.push(b'"');
         if duration::write(seconds, nanos, self.out).is_none() {
             let expected = "a duration within 10,000 years, with one sign";
-            return Err(Error::new(Problem::Value { expected, value: format!("{seconds}s {nanos}ns") }, base));
+            return Err(Error::new(
+                Problem::Value {
+                    expected,
+                    value: format!("{seconds}s {nanos}ns"),
+                },
+                base,
+            ));
         }
         self.out.push(b'"');
         Ok(())
@@ -49,10 +61,16 @@ impl Writer<'_> {
         let mut cursor = Cursor::new(wire, base);
         while let Some(record) = cursor.next(self.levels)? {
             if (record.number, record.wire_type) == (1, Type::Bytes) {
-                let Some(path) = std::str::from_utf8(record.bytes).ok().and_then(field_mask::to_camel) else {
+                let Some(path) = std::str::from_utf8(record.bytes)
+                    .ok()
+                    .and_then(field_mask::to_camel)
+                else {
                     let value = shorten(&String::from_utf8_lossy(record.bytes));
                     let expected = "a field path that has a form in lowerCamelCase";
-                    return Err(Error::new(Problem::Value { expected, value }, record.offset));
+                    return Err(Error::new(
+                        Problem::Value { expected, value },
+                        record.offset,
+                    ));
                 };
                 paths.push(path);
             }
@@ -61,34 +79,65 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) fn structure(&mut self, table: &MessageTable, wire: &[u8], base: usize) -> Result<(), Error> {
-        let Some(field) = table.fields.first() else { return Ok(()) };
+    pub(super) fn structure(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<(), Error> {
+        let Some(field) = table.fields.first() else {
+            return Ok(());
+        };
         let records = self.sorted(table, wire, base)?;
         self.value_of(field, records.iter().map(|(_, record)| *record))
     }
 
-    pub(super) fn list_value(&mut self, table: &MessageTable, wire: &[u8], base: usize) -> Result<(), Error> {
-        let Some(field) = table.fields.first() else { return Ok(()) };
+    pub(super) fn list_value(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<(), Error> {
+        let Some(field) = table.fields.first() else {
+            return Ok(());
+        };
         let records = self.sorted(table, wire, base)?;
         self.value_of(field, records.iter().map(|(_, record)| *record))
     }
 
     /// The one member of the oneof `kind` that is set.
-    pub(super) fn dynamic_value(&mut self, table: &MessageTable, wire: &[u8], base: usize) -> Result<(), Error> {
+    pub(super) fn dynamic_value(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<(), Error> {
         let records = self.sorted(table, wire, base)?;
         let Some((index, record)) = records.first() else {
-            return Err(Error::new(Problem::Wire("a google.protobuf.Value without a value"), base));
+            return Err(Error::new(
+                Problem::Wire("a google.protobuf.Value without a value"),
+                base,
+            ));
         };
         let field = &table.fields[*index];
         if field.number == 2 && !f64::from_bits(record.scalar).is_finite() {
-            let problem = Problem::Wire("a google.protobuf.Value of NaN or Infinity, which JSON has no number for");
+            let problem = Problem::Wire(
+                "a google.protobuf.Value of NaN or Infinity, which JSON has no number for",
+            );
             return Err(Error::new(problem, record.offset));
         }
         self.value_of(field, records.iter().map(|(_, record)| *record))
     }
 
-    pub(super) fn wrapper(&mut self, table: &MessageTable, wire: &[u8], base: usize) -> Result<(), Error> {
-        let Some(field) = table.fields.first() else { return Ok(()) };
+    pub(super) fn wrapper(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<(), Error> {
+        let Some(field) = table.fields.first() else {
+            return Ok(());
+        };
         let mut last = None;
         let mut cursor = Cursor::new(wire, base);
         while let Some(record) = cursor.next(self.levels)? {
@@ -105,7 +154,12 @@ impl Writer<'_> {
         }
     }
 
-    pub(super) fn any(&mut self, table: &MessageTable, wire: &[u8], base: usize) -> Result<(), Error> {
+    pub(super) fn any(
+        &mut self,
+        table: &MessageTable,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<(), Error> {
         let (mut type_url, mut value) = (None, None);
         let mut cursor = Cursor::new(wire, base);
         while let Some(record) = cursor.next(self.levels)? {
@@ -115,14 +169,15 @@ impl Writer<'_> {
                 _ => {}
             }
         }
-        let type_url = match type_url.map(|record| (record, String::from_utf8(record.bytes.to_vec()))) {
-            None => String::new(),
-            Some((_, Ok(text))) => text,
-            Some((record, Err(_))) => {
-                let problem = Problem::Wire("a string that is not UTF-8");
-                return Err(Error::new(problem, payload_offset(&record)));
-            }
-        };
+        let type_url =
+            match type_url.map(|record| (record, String::from_utf8(record.bytes.to_vec()))) {
+                None => String::new(),
+                Some((_, Ok(text))) => text,
+                Some((record, Err(_))) => {
+                    let problem = Problem::Wire("a string that is not UTF-8");
+                    return Err(Error::new(problem, payload_offset(&record)));
+                }
+            };
         if type_url.is_empty() && value.is_none() {
             self.out.extend_from_slice(b"{}");
             return Ok(());
@@ -130,7 +185,9 @@ impl Writer<'_> {
         let Some(id) = self.transcoder.resolve_any(&type_url) else {
             return Err(Error::new(Problem::UnknownType(type_url), base));
         };
-        let (value, base) = value.as_ref().map_or((&[][..], base), |value| (value.bytes, payload_offset(value)));
+        let (value, base) = value.as_ref().map_or((&[][..], base), |value| {
+            (value.bytes, payload_offset(value))
+        });
 
         self.begin(b'{');
         let mut first = true;
@@ -140,7 +197,10 @@ impl Writer<'_> {
         if inner.form == Form::Plain {
             // The members stand beside the type, so this level is entered here.
             let Some(levels) = self.levels.checked_sub(1) else {
-                return Err(Error::new(Problem::TooDeep(self.options.recursion_limit), base));
+                return Err(Error::new(
+                    Problem::TooDeep(self.options.recursion_limit),
+                    base,
+                ));
             };
             self.levels = levels;
             self.members(inner, value, base, &mut first)?;

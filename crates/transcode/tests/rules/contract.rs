@@ -11,12 +11,16 @@ static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let protos = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/protos");
     let mut compiler = protox::Compiler::new([protos]).unwrap();
     compiler.include_imports(true);
-    compiler.open_files(["kinds.proto", "legacy.proto", "plain.proto"]).unwrap();
+    compiler
+        .open_files(["kinds.proto", "legacy.proto", "plain.proto"])
+        .unwrap();
     compiler.encode_file_descriptor_set()
 });
 
 static TRANSCODER: LazyLock<Transcoder> = LazyLock::new(|| {
-    Transcoder::new(Arc::new(Schema::from_descriptor_sets([&**DESCRIPTORS]).unwrap()))
+    Transcoder::new(Arc::new(
+        Schema::from_descriptor_sets([&**DESCRIPTORS]).unwrap(),
+    ))
 });
 
 static POOL: LazyLock<DescriptorPool> =
@@ -30,12 +34,19 @@ pub(crate) fn transcoder() -> &'static Transcoder {
 /// The full name of a type of the tests: `Tree`, `legacy.Legacy`, or a
 /// `google.protobuf` type in full.
 fn full_name(name: &str) -> String {
-    if name.starts_with("google.") { name.to_owned() } else { format!("rules.{name}") }
+    if name.starts_with("google.") {
+        name.to_owned()
+    } else {
+        format!("rules.{name}")
+    }
 }
 
 /// A message type of ours.
 pub(crate) fn message(name: &str) -> MessageId {
-    transcoder().schema().message_by_name(&full_name(name)).unwrap()
+    transcoder()
+        .schema()
+        .message_by_name(&full_name(name))
+        .unwrap()
 }
 
 /// The same type as prost-reflect knows it.
@@ -67,7 +78,8 @@ pub(crate) fn write(name: &str, wire: &[u8]) -> Result<String, Error> {
 pub(crate) fn round_trip(name: &str, json: &str) -> String {
     let wire = read(name, json).unwrap_or_else(|error| panic!("{json}: {error}"));
     // Whatever is written, the other implementation can read.
-    DynamicMessage::decode(reflected(name), &*wire).unwrap_or_else(|error| panic!("{json}: {error}"));
+    DynamicMessage::decode(reflected(name), &*wire)
+        .unwrap_or_else(|error| panic!("{json}: {error}"));
     write(name, &wire).unwrap_or_else(|error| panic!("{json}: {error}"))
 }
 
@@ -92,10 +104,23 @@ pub(crate) fn check_refusals(cases: &[(&str, &str, &str)]) {
     for (name, json, expected) in cases {
         let found = refusal(name, json);
         if found != *expected {
-            wrong.push_str(&format!("(\"{name}\", r#\"{json}\"#, r#\"{found}\"#), not `{expected}`\n"));
+            wrong.push_str(&format!(
+                "(\"{name}\", r#\"{json}\"#, r#\"{found}\"#), not `{expected}`\n"
+            ));
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Checks pairs of a text that was found and the text that is expected, and
+/// tells of all that differ.
+pub(crate) fn check_texts(pairs: &[(String, &str)]) {
+    let wrong: Vec<String> = pairs
+        .iter()
+        .filter(|(found, expected)| found != expected)
+        .map(|(found, expected)| format!("found    {found}\nexpected {expected}"))
+        .collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
 }
 
 /// Builds wire bytes by hand.

@@ -18,26 +18,54 @@ fn within<T>(what: &str, work: impl FnOnce() -> T) -> T {
 fn maps_with_many_entries() {
     let mut json = String::from(r#"{"strings":{"#);
     for index in 0..100_000 {
-        let _ = write!(json, "{}\"key {index}\":\"v\"", if index == 0 { "" } else { "," });
+        let _ = write!(
+            json,
+            "{}\"key {index}\":\"v\"",
+            if index == 0 { "" } else { "," }
+        );
     }
     json.push_str("}}");
     let wire = within("reading", || read("Maps", &json).unwrap());
     assert_eq!(within("writing", || write("Maps", &wire).unwrap()), json);
     let json = json.replace("{\"strings\":", "{\"struct\":");
     let wire = within("reading a Struct", || read("WellKnown", &json).unwrap());
-    assert_eq!(within("writing a Struct", || write("WellKnown", &wire).unwrap()), json);
+    assert_eq!(
+        within("writing a Struct", || write("WellKnown", &wire).unwrap()),
+        json
+    );
 }
 
 #[test]
 fn one_field_many_times() {
-    let one = wire().bytes(18, wire().varint(1, 1).bytes(3, wire().varint(1, 2))).0;
-    assert_eq!(within("merging", || write("Scalars", &one.repeat(100_000)).unwrap()), r#"{"inner":{"id":1,"child":{"id":2}}}"#);
+    let one = wire()
+        .bytes(18, wire().varint(1, 1).bytes(3, wire().varint(1, 2)))
+        .0;
+    assert_eq!(
+        within("merging", || write("Scalars", &one.repeat(100_000))
+            .unwrap()),
+        r#"{"inner":{"id":1,"child":{"id":2}}}"#
+    );
     let one = wire().varint(3, 7).0;
-    assert_eq!(within("replacing", || write("Scalars", &one.repeat(1_000_000)).unwrap()), r#"{"int32Value":7}"#);
+    assert_eq!(
+        within("replacing", || write("Scalars", &one.repeat(1_000_000))
+            .unwrap()),
+        r#"{"int32Value":7}"#
+    );
     let two = wire().varint(1, 1).bytes(2, "x").0;
-    assert_eq!(within("a oneof to and fro", || write("Choice", &two.repeat(300_000)).unwrap()), r#"{"text":"x"}"#);
+    assert_eq!(
+        within("a oneof to and fro", || write(
+            "Choice",
+            &two.repeat(300_000)
+        )
+        .unwrap()),
+        r#"{"text":"x"}"#
+    );
     let entry = wire().bytes(17, wire().bytes(1, "k").bytes(2, "v")).0;
-    assert_eq!(within("one map key", || write("Maps", &entry.repeat(100_000)).unwrap()), r#"{"strings":{"k":"v"}}"#);
+    assert_eq!(
+        within("one map key", || write("Maps", &entry.repeat(100_000))
+            .unwrap()),
+        r#"{"strings":{"k":"v"}}"#
+    );
 }
 
 #[test]
@@ -54,24 +82,39 @@ fn lists_with_many_values() {
     within("writing pieces", || write("Lists", &pieces).unwrap());
     let messages = format!(r#"{{"inners":[{{}}{}]}}"#, r#",{"id":1}"#.repeat(100_000));
     let found = within("reading messages", || read("Lists", &messages).unwrap());
-    assert_eq!(within("writing messages", || write("Lists", &found).unwrap()), messages);
+    assert_eq!(
+        within("writing messages", || write("Lists", &found).unwrap()),
+        messages
+    );
 }
 
 #[test]
 fn deep_and_out_of_order() {
     // At each level the fields are parted, so each level is sorted and merged.
     let deep = (0..98).fold(wire().bytes(4, []).0.repeat(20_000), |inner, _| {
-        Wire(wire().varint(1, 1).0).bytes(2, inner).varint(1, 2).bytes(2, wire().varint(1, 3)).0
+        Wire(wire().varint(1, 1).0)
+            .bytes(2, inner)
+            .varint(1, 2)
+            .bytes(2, wire().varint(1, 3))
+            .0
     });
     within("sorting", || write("Tree", &deep).unwrap());
     let deep = (0..49).fold(wire().varint(7, 1).0.repeat(20_000), |inner, _| {
-        wire().group(9, wire().varint(1, 1).bytes(3, inner).varint(1, 2)).0
+        wire()
+            .group(9, wire().varint(1, 1).bytes(3, inner).varint(1, 2))
+            .0
     });
     within("groups", || write("legacy.Legacy", &deep).unwrap());
-    let anys = (0..45).fold(format!(r#"{{"@type":"x/rules.Lists","strings":[""{}]}}"#, r#","""#.repeat(20_000)), |inner, _| {
-        format!(r#"{{"value":{inner},"@type":"x/google.protobuf.Any"}}"#)
+    let anys = (0..45).fold(
+        format!(
+            r#"{{"@type":"x/rules.Lists","strings":[""{}]}}"#,
+            r#","""#.repeat(20_000)
+        ),
+        |inner, _| format!(r#"{{"value":{inner},"@type":"x/google.protobuf.Any"}}"#),
+    );
+    within("Anys with the type last", || {
+        read("google.protobuf.Any", &anys).unwrap()
     });
-    within("Anys with the type last", || read("google.protobuf.Any", &anys).unwrap());
 }
 
 #[test]
@@ -80,6 +123,15 @@ fn long_strings() {
     let found = within("reading", || read("Scalars", &json).unwrap());
     within("writing", || write("Scalars", &found).unwrap());
     let mask = format!("\"a{}\"", ",fooBar".repeat(100_000));
-    let found = within("reading a mask", || read("google.protobuf.FieldMask", &mask).unwrap());
-    assert_eq!(within("writing a mask", || write("google.protobuf.FieldMask", &found).unwrap()), mask);
+    let found = within("reading a mask", || {
+        read("google.protobuf.FieldMask", &mask).unwrap()
+    });
+    assert_eq!(
+        within("writing a mask", || write(
+            "google.protobuf.FieldMask",
+            &found
+        )
+        .unwrap()),
+        mask
+    );
 }

@@ -2,6 +2,7 @@
 //! what one writes the other must read.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DeserializeOptions, DynamicMessage, SerializeOptions};
 use serde_json::Value;
@@ -11,10 +12,23 @@ use crate::random::Random;
 use portolan_transcode::WriteOptions;
 
 /// The types at the top; together they reach every field of the tests.
-pub(crate) const TYPES: [&str; 10] =
-    ["Scalars", "Optionals", "Lists", "Maps", "Choice", "Tree", "WellKnown", "Outer", "legacy.Legacy", "legacy.Needy"];
+pub(crate) const TYPES: [&str; 10] = [
+    "Scalars",
+    "Optionals",
+    "Lists",
+    "Maps",
+    "Choice",
+    "Tree",
+    "WellKnown",
+    "Outer",
+    "legacy.Legacy",
+    "legacy.Needy",
+];
 
-pub(crate) fn to_json(message: &DynamicMessage, options: &SerializeOptions) -> Result<String, serde_json::Error> {
+pub(crate) fn to_json(
+    message: &DynamicMessage,
+    options: &SerializeOptions,
+) -> Result<String, serde_json::Error> {
     let mut json = serde_json::Serializer::new(Vec::new());
     message.serialize_with_options(&mut json, options)?;
     Ok(String::from_utf8(json.into_inner()).unwrap())
@@ -22,7 +36,11 @@ pub(crate) fn to_json(message: &DynamicMessage, options: &SerializeOptions) -> R
 
 pub(crate) fn from_json(name: &str, json: &[u8]) -> Result<DynamicMessage, serde_json::Error> {
     let mut reader = serde_json::Deserializer::from_slice(json);
-    let message = DynamicMessage::deserialize_with_options(reflected(name), &mut reader, &DeserializeOptions::new())?;
+    let message = DynamicMessage::deserialize_with_options(
+        reflected(name),
+        &mut reader,
+        &DeserializeOptions::new(),
+    )?;
     reader.end()?;
     Ok(message)
 }
@@ -37,7 +55,11 @@ pub(crate) fn normal(value: &mut Value) {
         }
         Value::Array(values) => values.iter_mut().for_each(normal),
         Value::Object(members) => {
-            if members.get("@type").and_then(Value::as_str).is_some_and(|name| name.ends_with("/google.protobuf.Empty")) {
+            if members
+                .get("@type")
+                .and_then(Value::as_str)
+                .is_some_and(|name| name.ends_with("/google.protobuf.Empty"))
+            {
                 members.remove("value");
             }
             members.values_mut().for_each(normal);
@@ -63,26 +85,53 @@ pub(crate) fn same(left: &DynamicMessage, right: &DynamicMessage) -> bool {
     }
 }
 
+/// Where two JSON values differ first, ours and theirs.
+fn difference(left: &Value, right: &Value, path: &str) -> Option<String> {
+    match (left, right) {
+        (Value::Object(left), Value::Object(right)) if left.keys().eq(right.keys()) => left
+            .iter()
+            .find_map(|(name, value)| difference(value, &right[name], &format!("{path}.{name}"))),
+        (Value::Array(left), Value::Array(right)) if left.len() == right.len() => left
+            .iter()
+            .zip(right)
+            .find_map(|(left, right)| difference(left, right, path)),
+        _ => (left != right).then(|| format!("{path}: {left} is not {right}")),
+    }
+}
+
 fn compare(name: &str, seed: u64) {
-    let message = Random(seed).message(&reflected(name), 4);
-    let bytes = message.encode_to_vec();
-    // Both at once and one at a time.
+    let bytes = Random(seed).message(&reflected(name), 4).encode_to_vec();
+    // Encoded first, since prost drops a -0.0 from a map entry.
+    let message = DynamicMessage::decode(reflected(name), &*bytes).unwrap();
     for (proto_names, enums_as_numbers) in [(false, false), (true, true)] {
-        let theirs = SerializeOptions::new().use_proto_field_name(proto_names).use_enum_numbers(enums_as_numbers);
+        let theirs = SerializeOptions::new()
+            .use_proto_field_name(proto_names)
+            .use_enum_numbers(enums_as_numbers);
         let theirs = to_json(&message, &theirs).unwrap();
         for indent in [None, Some(2)] {
-            let options = WriteOptions { proto_names, enums_as_numbers, indent, ..WriteOptions::default() };
+            let options = WriteOptions {
+                proto_names,
+                enums_as_numbers,
+                indent,
+                ..WriteOptions::default()
+            };
             let ours = write_with(name, &bytes, &options).unwrap();
-            assert_eq!(parsed(&ours), parsed(&theirs), "{name} seed {seed}\nours   {ours}\ntheirs {theirs}");
+            if let Some(difference) = difference(&parsed(&ours), &parsed(&theirs), "$") {
+                panic!("{name} seed {seed}: {difference}");
+            }
         }
-        let wire = read(name, &theirs).unwrap_or_else(|error| panic!("{name} seed {seed}: {error}\n{theirs}"));
+        let wire = read(name, &theirs)
+            .unwrap_or_else(|error| panic!("{name} seed {seed}: {error}\n{theirs}"));
         let back = DynamicMessage::decode(reflected(name), &*wire).unwrap();
-        assert!(same(&back, &message), "{name} seed {seed}\n{theirs}\nback   {back}\nbefore {message}");
+        assert!(
+            same(&back, &message),
+            "{name} seed {seed}\n{theirs}\nback   {back}\nbefore {message}"
+        );
     }
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, rng_seed: RngSeed::Fixed(1), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn random_messages_agree(seed: u64) {

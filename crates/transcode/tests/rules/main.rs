@@ -3,6 +3,8 @@
 //!
 //! One binary, so that the contract is compiled once.
 
+#![allow(clippy::unwrap_used, reason = "what tests share is test code too")]
+
 mod accept;
 mod contract;
 mod cost;

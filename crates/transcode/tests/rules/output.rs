@@ -9,28 +9,54 @@ fn written(name: &str, json: &str, options: &WriteOptions) -> String {
 
 #[test]
 fn proto_names() {
-    let options = WriteOptions { proto_names: true, ..WriteOptions::default() };
+    let options = WriteOptions {
+        proto_names: true,
+        ..WriteOptions::default()
+    };
     assert_eq!(
-        written("Scalars", r#"{"int32Value":1,"@other name":"x","Leading":1}"#, &options),
+        written(
+            "Scalars",
+            r#"{"int32Value":1,"@other name":"x","Leading":1}"#,
+            &options
+        ),
         r#"{"int32_value":1,"renamed":"x","_leading":1}"#
     );
     assert_eq!(
-        written("legacy.Legacy", r#"{"[rules.legacy.extra]":1,"withDefault":2}"#, &options),
+        written(
+            "legacy.Legacy",
+            r#"{"[rules.legacy.extra]":1,"withDefault":2}"#,
+            &options
+        ),
         r#"{"[rules.legacy.extra]":1,"with_default":2}"#
     );
 }
 
 #[test]
 fn enums_as_numbers() {
-    let options = WriteOptions { enums_as_numbers: true, ..WriteOptions::default() };
-    assert_eq!(written("Scalars", r#"{"color":"BLUE","shade":"MURKY"}"#, &options), r#"{"color":-3,"shade":1}"#);
-    assert_eq!(written("Maps", r#"{"colors":{"a":"RED"}}"#, &options), r#"{"colors":{"a":1}}"#);
-    assert_eq!(written("Choice", r#"{"nothing":null}"#, &options), r#"{"nothing":null}"#);
+    let options = WriteOptions {
+        enums_as_numbers: true,
+        ..WriteOptions::default()
+    };
+    assert_eq!(
+        written("Scalars", r#"{"color":"BLUE","shade":"MURKY"}"#, &options),
+        r#"{"color":-3,"shade":1}"#
+    );
+    assert_eq!(
+        written("Maps", r#"{"colors":{"a":"RED"}}"#, &options),
+        r#"{"colors":{"a":1}}"#
+    );
+    assert_eq!(
+        written("Choice", r#"{"nothing":null}"#, &options),
+        r#"{"nothing":null}"#
+    );
 }
 
 #[test]
 fn print_defaults() {
-    let options = WriteOptions { print_defaults: true, ..WriteOptions::default() };
+    let options = WriteOptions {
+        print_defaults: true,
+        ..WriteOptions::default()
+    };
     assert_eq!(
         written("Scalars", "{}", &options),
         concat!(
@@ -44,30 +70,51 @@ fn print_defaults() {
     for name in ["Optionals", "Choice"] {
         assert_eq!(written(name, "{}", &options), "{}");
     }
-    assert_eq!(written("legacy.Needy", r#"{"must":1}"#, &options), r#"{"must":1,"list":[]}"#);
+    assert_eq!(
+        written("legacy.Needy", r#"{"must":1}"#, &options),
+        r#"{"must":1,"list":[]}"#
+    );
     assert_eq!(
         written("Outer", r#"{"one":{"id":1}}"#, &options),
         r#"{"one":{"id":1,"name":""},"many":[],"byName":{}}"#
     );
     // In an Any, too; and nothing of the form of a well-known type.
     assert_eq!(
-        written("google.protobuf.Any", r#"{"@type":"x/rules.Inner"}"#, &options),
+        written(
+            "google.protobuf.Any",
+            r#"{"@type":"x/rules.Inner"}"#,
+            &options
+        ),
         r#"{"@type":"x/rules.Inner","id":0,"name":""}"#
     );
     assert_eq!(written("google.protobuf.Struct", "{}", &options), "{}");
     // Both ways through the writer.
     let sorted = wire().bytes(2, "a").varint(1, 1).bytes(2, "b").0;
-    assert_eq!(write_with("Inner", &sorted, &options).unwrap(), r#"{"id":1,"name":"b"}"#);
-    let numbers = WriteOptions { enums_as_numbers: true, proto_names: true, ..options };
+    assert_eq!(
+        write_with("Inner", &sorted, &options).unwrap(),
+        r#"{"id":1,"name":"b"}"#
+    );
+    let numbers = WriteOptions {
+        enums_as_numbers: true,
+        proto_names: true,
+        ..options
+    };
     assert!(written("Scalars", "{}", &numbers).contains(r#""color":0,"shade":0,"renamed":"""#));
 }
 
 #[test]
 fn indent() {
-    let options = WriteOptions { indent: Some(2), ..WriteOptions::default() };
+    let options = WriteOptions {
+        indent: Some(2),
+        ..WriteOptions::default()
+    };
     assert_eq!(written("Scalars", "{}", &options), "{}");
     assert_eq!(
-        written("Outer", r#"{"one":{"id":1,"child":{}},"many":[{},{"id":2}],"byName":{"k":{"int32Value":3}},"lists":{"int32s":[1,2]}}"#, &options),
+        written(
+            "Outer",
+            r#"{"one":{"id":1,"child":{}},"many":[{},{"id":2}],"byName":{"k":{"int32Value":3}},"lists":{"int32s":[1,2]}}"#,
+            &options
+        ),
         r#"{
   "one": {
     "id": 1,
@@ -93,10 +140,17 @@ fn indent() {
 }"#
     );
     assert_eq!(
-        written("google.protobuf.Any", r#"{"@type":"x/google.protobuf.Struct","value":{"a":[1],"b":{}}}"#, &options),
+        written(
+            "google.protobuf.Any",
+            r#"{"@type":"x/google.protobuf.Struct","value":{"a":[1],"b":{}}}"#,
+            &options
+        ),
         "{\n  \"@type\": \"x/google.protobuf.Struct\",\n  \"value\": {\n    \"a\": [\n      1\n    ],\n    \"b\": {}\n  }\n}"
     );
-    let lines = WriteOptions { indent: Some(0), ..WriteOptions::default() };
+    let lines = WriteOptions {
+        indent: Some(0),
+        ..WriteOptions::default()
+    };
     assert_eq!(written("Inner", r#"{"id":1}"#, &lines), "{\n\"id\": 1\n}");
 }
 
@@ -106,7 +160,13 @@ fn one_field_as_json() {
         let wire = read(name, json).unwrap();
         let mut out = Vec::new();
         transcoder()
-            .field_to_json(message(name), field, &wire, &mut out, &WriteOptions::default())
+            .field_to_json(
+                message(name),
+                field,
+                &wire,
+                &mut out,
+                &WriteOptions::default(),
+            )
             .map(|()| String::from_utf8(out).unwrap())
             .map_err(|error| error.to_string())
     };
@@ -115,22 +175,54 @@ fn one_field_as_json() {
     assert_eq!(field("Outer", "many", outer).unwrap(), r#"[{"id":2}]"#);
     assert_eq!(field("Outer", "by_name", outer).unwrap(), r#"{"k":{}}"#);
     assert_eq!(field("Outer", "byName", outer).unwrap(), r#"{"k":{}}"#);
-    assert_eq!(field("Scalars", "int64_value", r#"{"int64Value":1}"#).unwrap(), r#""1""#);
+    assert_eq!(
+        field("Scalars", "int64_value", r#"{"int64Value":1}"#).unwrap(),
+        r#""1""#
+    );
     // What is not there is its default.
     for (name, expected) in [("one", "null"), ("many", "[]"), ("by_name", "{}")] {
         assert_eq!(field("Outer", name, "{}").unwrap(), expected);
     }
-    for (name, expected) in [("int64_value", r#""0""#), ("string_value", r#""""#), ("color", r#""COLOR_UNSPECIFIED""#), ("bool_value", "false"), ("float_value", "0")] {
+    for (name, expected) in [
+        ("int64_value", r#""0""#),
+        ("string_value", r#""""#),
+        ("color", r#""COLOR_UNSPECIFIED""#),
+        ("bool_value", "false"),
+        ("float_value", "0"),
+    ] {
         assert_eq!(field("Scalars", name, "{}").unwrap(), expected);
     }
-    assert_eq!(field("Outer", "nope", "{}").unwrap_err(), "$: unknown field `nope` in rules.Outer at byte 0");
+    assert_eq!(
+        field("Outer", "nope", "{}").unwrap_err(),
+        "$: unknown field `nope` in rules.Outer at byte 0"
+    );
     // Merged and picked as within a message.
     let mut out = Vec::new();
-    let bytes = wire().bytes(1, wire().varint(1, 1)).bytes(4, []).bytes(1, wire().bytes(2, "x")).0;
-    transcoder().field_to_json(message("Outer"), "one", &bytes, &mut out, &WriteOptions::default()).unwrap();
+    let bytes = wire()
+        .bytes(1, wire().varint(1, 1))
+        .bytes(4, [])
+        .bytes(1, wire().bytes(2, "x"))
+        .0;
+    transcoder()
+        .field_to_json(
+            message("Outer"),
+            "one",
+            &bytes,
+            &mut out,
+            &WriteOptions::default(),
+        )
+        .unwrap();
     assert_eq!(out, br#"{"id":1,"name":"x"}"#);
     // A closed enum's unknown number is not there.
     let mut out = Vec::new();
-    transcoder().field_to_json(message("legacy.Legacy"), "closed", &wire().varint(3, 9).0, &mut out, &WriteOptions::default()).unwrap();
+    transcoder()
+        .field_to_json(
+            message("legacy.Legacy"),
+            "closed",
+            &wire().varint(3, 9).0,
+            &mut out,
+            &WriteOptions::default(),
+        )
+        .unwrap();
     assert_eq!(out, br#""ONE""#);
 }

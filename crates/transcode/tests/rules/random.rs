@@ -1,7 +1,9 @@
 //! Random messages of any type, within what JSON can say.
 
 use prost_reflect::prost::Message as _;
-use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value};
+use prost_reflect::{
+    DynamicMessage, FieldDescriptor, Kind, MapKey, MessageDescriptor, ReflectMessage as _, Value,
+};
 
 use crate::contract::reflected;
 
@@ -33,7 +35,18 @@ impl Random {
     /// Integers near the edges as often as any.
     fn integer(&mut self) -> i64 {
         match self.below(4) {
-            0 => self.pick(&[0, 1, -1, 127, 128, i64::MIN, i64::MAX, i64::from(i32::MIN), i64::from(i32::MAX), u32::MAX.into()]),
+            0 => self.pick(&[
+                0,
+                1,
+                -1,
+                127,
+                128,
+                i64::MIN,
+                i64::MAX,
+                i64::from(i32::MIN),
+                i64::from(i32::MAX),
+                u32::MAX.into(),
+            ]),
             1 => self.bits() as i64 % 1000,
             2 => self.bits() as i32 as i64,
             _ => self.bits() as i64,
@@ -42,7 +55,19 @@ impl Random {
 
     fn double(&mut self) -> f64 {
         match self.below(4) {
-            0 => self.pick(&[0.0, -0.0, 1.0, -1.5, 0.1, 1e21, 1e-7, 5e-324, f64::MAX, f64::MIN_POSITIVE, 9_007_199_254_740_993.0]),
+            0 => self.pick(&[
+                0.0,
+                -0.0,
+                1.0,
+                -1.5,
+                0.1,
+                1e21,
+                1e-7,
+                5e-324,
+                f64::MAX,
+                f64::MIN_POSITIVE,
+                9_007_199_254_740_993.0,
+            ]),
             1 => (self.integer() as f64) / 1000.0,
             2 => self.bits() as i32 as f64,
             _ => f64::from_bits(self.bits()),
@@ -50,9 +75,24 @@ impl Random {
     }
 
     pub(crate) fn string(&mut self) -> String {
-        const CHARACTERS: &[char] = &['a', 'Z', '0', ' ', '"', '\\', '/', '\n', '\t', '\0', '\u{1f}', '\u{7f}', 'é', '€', '\u{2028}', '😀', '\u{ffff}'];
-        let length = if self.chance(8) { self.below(300) } else { self.below(10) };
-        (0..length).map(|_| if self.chance(2) { 'x' } else { self.pick(CHARACTERS) }).collect()
+        const CHARACTERS: &[char] = &[
+            'a', 'Z', '0', ' ', '"', '\\', '/', '\n', '\t', '\0', '\u{1f}', '\u{7f}', 'é', '€',
+            '\u{2028}', '😀', '\u{ffff}',
+        ];
+        let length = if self.chance(8) {
+            self.below(300)
+        } else {
+            self.below(10)
+        };
+        (0..length)
+            .map(|_| {
+                if self.chance(2) {
+                    'x'
+                } else {
+                    self.pick(CHARACTERS)
+                }
+            })
+            .collect()
     }
 
     fn bytes(&mut self) -> Vec<u8> {
@@ -61,7 +101,11 @@ impl Random {
     }
 
     /// A message of this type.
-    pub(crate) fn message(&mut self, descriptor: &MessageDescriptor, depth: usize) -> DynamicMessage {
+    pub(crate) fn message(
+        &mut self,
+        descriptor: &MessageDescriptor,
+        depth: usize,
+    ) -> DynamicMessage {
         let mut message = DynamicMessage::new(descriptor.clone());
         match descriptor.full_name() {
             "google.protobuf.Timestamp" => {
@@ -72,25 +116,57 @@ impl Random {
             }
             "google.protobuf.Duration" => {
                 let sign = if self.chance(2) { -1 } else { 1 };
-                let seconds = if self.chance(3) { 0 } else { self.bits() % 315_576_000_000 };
+                let seconds = if self.chance(3) {
+                    0
+                } else {
+                    self.bits() % 315_576_000_000
+                };
                 message.set_field_by_name("seconds", Value::I64(seconds as i64 * sign));
                 let nanos = self.nanos();
                 message.set_field_by_name("nanos", Value::I32(nanos * sign as i32));
             }
             "google.protobuf.FieldMask" => {
                 let count = self.below(4);
-                let paths = (0..count).map(|_| Value::String(self.pick(&["a", "foo_bar", "foo.bar_baz", "x1"]).to_owned()));
+                let paths = (0..count).map(|_| {
+                    Value::String(self.pick(&["a", "foo_bar", "foo.bar_baz", "x1"]).to_owned())
+                });
                 message.set_field_by_name("paths", Value::List(paths.collect()));
             }
             "google.protobuf.Any" => {
-                let name = self.pick(&["Inner", "Lists", "google.protobuf.Duration", "google.protobuf.Struct", "google.protobuf.Int64Value", "google.protobuf.Any"]);
-                let inner = if depth == 0 { reflected("Inner") } else { reflected(name) };
+                let name = self.pick(&[
+                    "Inner",
+                    "Lists",
+                    "google.protobuf.Duration",
+                    "google.protobuf.Struct",
+                    "google.protobuf.Int64Value",
+                    "google.protobuf.Any",
+                ]);
+                let inner = if depth == 0 {
+                    reflected("Inner")
+                } else {
+                    reflected(name)
+                };
                 let inner = self.message(&inner, depth.saturating_sub(1));
                 let url = format!("type.googleapis.com/{}", inner.descriptor().full_name());
                 message.set_field_by_name("type_url", Value::String(url));
                 message.set_field_by_name("value", Value::Bytes(inner.encode_to_vec().into()));
             }
             "google.protobuf.Value" => self.dynamic_value(&mut message, depth),
+            // prost-reflect writes what is not finite as null in a wrapper.
+            "google.protobuf.DoubleValue" => {
+                let number = self.double();
+                message.set_field_by_name(
+                    "value",
+                    Value::F64(if number.is_finite() { number } else { 0.5 }),
+                );
+            }
+            "google.protobuf.FloatValue" => {
+                let number = f32::from_bits(self.bits() as u32);
+                message.set_field_by_name(
+                    "value",
+                    Value::F32(if number.is_finite() { number } else { 0.5 }),
+                );
+            }
             _ => self.fields(&mut message, depth),
         }
         message
@@ -111,12 +187,21 @@ impl Random {
             0 => ("null_value", Value::EnumNumber(0)),
             1 => {
                 let number = self.double();
-                ("number_value", Value::F64(if number.is_finite() { number } else { 1.0 }))
+                (
+                    "number_value",
+                    Value::F64(if number.is_finite() { number } else { 1.0 }),
+                )
             }
             2 => ("string_value", Value::String(self.string())),
             3 => ("bool_value", Value::Bool(self.chance(2))),
-            4 => ("struct_value", Value::Message(self.message(&reflected("google.protobuf.Struct"), depth - 1))),
-            _ => ("list_value", Value::Message(self.message(&reflected("google.protobuf.ListValue"), depth - 1))),
+            4 => (
+                "struct_value",
+                Value::Message(self.message(&reflected("google.protobuf.Struct"), depth - 1)),
+            ),
+            _ => (
+                "list_value",
+                Value::Message(self.message(&reflected("google.protobuf.ListValue"), depth - 1)),
+            ),
         };
         message.set_field_by_name(name, value);
     }
@@ -147,12 +232,25 @@ impl Random {
     fn field(&mut self, field: &FieldDescriptor, depth: usize) -> Value {
         let count = self.below(4);
         if field.is_map() {
-            let Kind::Message(entry) = field.kind() else { unreachable!() };
-            let (key, value) = (entry.map_entry_key_field().kind(), entry.map_entry_value_field().kind());
-            return Value::Map((0..count).map(|_| (self.key(&key), self.value(&value, depth))).collect());
+            let Kind::Message(entry) = field.kind() else {
+                unreachable!()
+            };
+            let (key, value) = (
+                entry.map_entry_key_field().kind(),
+                entry.map_entry_value_field().kind(),
+            );
+            return Value::Map(
+                (0..count)
+                    .map(|_| (self.key(&key), self.value(&value, depth)))
+                    .collect(),
+            );
         }
         if field.is_list() {
-            return Value::List((0..count).map(|_| self.value(&field.kind(), depth)).collect());
+            return Value::List(
+                (0..count)
+                    .map(|_| self.value(&field.kind(), depth))
+                    .collect(),
+            );
         }
         self.value(&field.kind(), depth)
     }
@@ -172,7 +270,11 @@ impl Random {
     fn value(&mut self, kind: &Kind, depth: usize) -> Value {
         match kind {
             Kind::Double => Value::F64(self.double()),
-            Kind::Float => Value::F32(if self.chance(2) { self.double() as f32 } else { f32::from_bits(self.bits() as u32) }),
+            Kind::Float => Value::F32(if self.chance(2) {
+                self.double() as f32
+            } else {
+                f32::from_bits(self.bits() as u32)
+            }),
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(self.integer() as i32),
             Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => Value::I64(self.integer()),
             Kind::Uint32 | Kind::Fixed32 => Value::U32(self.integer() as u32),
@@ -182,7 +284,8 @@ impl Random {
             Kind::Bytes => Value::Bytes(self.bytes().into()),
             Kind::Message(descriptor) => Value::Message(self.message(descriptor, depth)),
             Kind::Enum(descriptor) => {
-                let closed = descriptor.full_name() == "rules.legacy.Closed" || descriptor.full_name() == "google.protobuf.NullValue";
+                let closed = descriptor.full_name() == "rules.legacy.Closed"
+                    || descriptor.full_name() == "google.protobuf.NullValue";
                 if !closed && self.chance(5) {
                     return Value::EnumNumber(self.integer() as i32);
                 }
@@ -195,7 +298,9 @@ impl Random {
 
 fn is_message(field: &FieldDescriptor) -> bool {
     match field.kind() {
-        Kind::Message(entry) if field.is_map() => matches!(entry.map_entry_value_field().kind(), Kind::Message(_)),
+        Kind::Message(entry) if field.is_map() => {
+            matches!(entry.map_entry_value_field().kind(), Kind::Message(_))
+        }
         Kind::Message(_) => true,
         _ => false,
     }

@@ -1,14 +1,20 @@
 //! Fields from plain text, as paths and query strings carry it, and from a
 //! JSON value of their own.
 
-use crate::contract::{message, transcoder, wire, write};
+use crate::contract::{check_texts, message, transcoder, wire, write};
 use portolan_transcode::ReadOptions;
 
 fn text(name: &str, path: &str, text: &str) -> Result<String, String> {
     let mut out = Vec::new();
     let path: Vec<&str> = path.split('/').collect();
     transcoder()
-        .text_to_field(message(name), &path, text, &mut out, &ReadOptions::default())
+        .text_to_field(
+            message(name),
+            &path,
+            text,
+            &mut out,
+            &ReadOptions::default(),
+        )
         .map(|()| write(name, &out).unwrap())
         .map_err(|error| error.to_string())
 }
@@ -20,43 +26,117 @@ fn text_that_is_taken() {
         ("Scalars", "int32Value", "-5", r#"{"int32Value":-5}"#),
         // Written even where it is the default: a later value replaces an earlier one.
         ("Scalars", "int32_value", "0", r#"{"int32Value":0}"#),
-        ("Scalars", "int64_value", "9223372036854775807", r#"{"int64Value":"9223372036854775807"}"#),
-        ("Scalars", "uint64_value", "18446744073709551615", r#"{"uint64Value":"18446744073709551615"}"#),
-        ("Scalars", "double_value", "1.5e3", r#"{"doubleValue":1500}"#),
+        (
+            "Scalars",
+            "int64_value",
+            "9223372036854775807",
+            r#"{"int64Value":"9223372036854775807"}"#,
+        ),
+        (
+            "Scalars",
+            "uint64_value",
+            "18446744073709551615",
+            r#"{"uint64Value":"18446744073709551615"}"#,
+        ),
+        (
+            "Scalars",
+            "double_value",
+            "1.5e3",
+            r#"{"doubleValue":1500}"#,
+        ),
         ("Scalars", "double_value", "NaN", r#"{"doubleValue":"NaN"}"#),
-        ("Scalars", "float_value", "-Infinity", r#"{"floatValue":"-Infinity"}"#),
+        (
+            "Scalars",
+            "float_value",
+            "-Infinity",
+            r#"{"floatValue":"-Infinity"}"#,
+        ),
         ("Scalars", "bool_value", "true", r#"{"boolValue":true}"#),
         ("Scalars", "bool_value", "false", r#"{"boolValue":false}"#),
-        ("Scalars", "string_value", "null", r#"{"stringValue":"null"}"#),
+        (
+            "Scalars",
+            "string_value",
+            "null",
+            r#"{"stringValue":"null"}"#,
+        ),
         ("Scalars", "string_value", "", r#"{"stringValue":""}"#),
-        ("Scalars", "string_value", "a \"b\"\n\\é", r#"{"stringValue":"a \"b\"\n\\é"}"#),
+        (
+            "Scalars",
+            "string_value",
+            "a \"b\"\n\\é",
+            r#"{"stringValue":"a \"b\"\n\\é"}"#,
+        ),
         ("Scalars", "bytes_value", "-_8", r#"{"bytesValue":"+/8="}"#),
         ("Scalars", "color", "RED", r#"{"color":"RED"}"#),
         ("Scalars", "color", "-3", r#"{"color":"BLUE"}"#),
         ("Scalars", "color", "99", r#"{"color":99}"#),
-        ("Scalars", "inner/child/name", "x", r#"{"inner":{"child":{"name":"x"}}}"#),
+        (
+            "Scalars",
+            "inner/child/name",
+            "x",
+            r#"{"inner":{"child":{"name":"x"}}}"#,
+        ),
         ("Lists", "strings", "a", r#"{"strings":["a"]}"#),
         ("Lists", "int32s", "7", r#"{"int32s":[7]}"#),
         ("Lists", "colors", "RED", r#"{"colors":["RED"]}"#),
         ("Maps", "strings/a.b", "x", r#"{"strings":{"a.b":"x"}}"#),
         ("Maps", "int32_keys/-1", "2", r#"{"int32Keys":{"-1":2}}"#),
         ("Maps", "bool_keys/true", "", r#"{"boolKeys":{"true":""}}"#),
-        ("Maps", "times/t", "1970-01-01T00:00:00Z", r#"{"times":{"t":"1970-01-01T00:00:00Z"}}"#),
+        (
+            "Maps",
+            "times/t",
+            "1970-01-01T00:00:00Z",
+            r#"{"times":{"t":"1970-01-01T00:00:00Z"}}"#,
+        ),
         ("Maps", "wrapped/w", "3", r#"{"wrapped":{"w":3}}"#),
-        ("Outer", "maps/strings/k", "v", r#"{"maps":{"strings":{"k":"v"}}}"#),
+        (
+            "Outer",
+            "maps/strings/k",
+            "v",
+            r#"{"maps":{"strings":{"k":"v"}}}"#,
+        ),
         ("Choice", "text", "x", r#"{"text":"x"}"#),
-        ("WellKnown", "timestamp", "2024-01-01T00:00:00Z", r#"{"timestamp":"2024-01-01T00:00:00Z"}"#),
+        (
+            "WellKnown",
+            "timestamp",
+            "2024-01-01T00:00:00Z",
+            r#"{"timestamp":"2024-01-01T00:00:00Z"}"#,
+        ),
         ("WellKnown", "duration", "1.5s", r#"{"duration":"1.500s"}"#),
         ("WellKnown", "field_mask", "aB,c", r#"{"fieldMask":"aB,c"}"#),
         ("WellKnown", "int64_wrapper", "5", r#"{"int64Wrapper":"5"}"#),
-        ("WellKnown", "bool_wrapper", "true", r#"{"boolWrapper":true}"#),
+        (
+            "WellKnown",
+            "bool_wrapper",
+            "true",
+            r#"{"boolWrapper":true}"#,
+        ),
         ("WellKnown", "string_wrapper", "", r#"{"stringWrapper":""}"#),
-        ("WellKnown", "timestamps", "1970-01-01T00:00:00Z", r#"{"timestamps":["1970-01-01T00:00:00Z"]}"#),
+        (
+            "WellKnown",
+            "timestamps",
+            "1970-01-01T00:00:00Z",
+            r#"{"timestamps":["1970-01-01T00:00:00Z"]}"#,
+        ),
         ("legacy.Legacy", "part/b", "x", r#"{"part":{"b":"x"}}"#),
-        ("legacy.Legacy", "part/deeper/part/a", "1", r#"{"part":{"deeper":{"part":{"a":1}}}}"#),
-        ("legacy.Legacy", "[rules.legacy.extra]", "1", r#"{"[rules.legacy.extra]":1}"#),
+        (
+            "legacy.Legacy",
+            "part/deeper/part/a",
+            "1",
+            r#"{"part":{"deeper":{"part":{"a":1}}}}"#,
+        ),
+        (
+            "legacy.Legacy",
+            "[rules.legacy.extra]",
+            "1",
+            r#"{"[rules.legacy.extra]":1}"#,
+        ),
     ] {
-        assert_eq!(text(name, path, value).as_deref(), Ok(expected), "{path} {value}");
+        assert_eq!(
+            text(name, path, value).as_deref(),
+            Ok(expected),
+            "{path} {value}"
+        );
     }
 }
 
@@ -72,7 +152,15 @@ fn calls_add_up() {
         (&["one", "id"], "0"),
         (&["maps", "strings", "l"], "w"),
     ] {
-        transcoder().text_to_field(message("Outer"), path, value, &mut out, &ReadOptions::default()).unwrap();
+        transcoder()
+            .text_to_field(
+                message("Outer"),
+                path,
+                value,
+                &mut out,
+                &ReadOptions::default(),
+            )
+            .unwrap();
     }
     assert_eq!(
         write("Outer", &out).unwrap(),
@@ -82,54 +170,239 @@ fn calls_add_up() {
 
 #[test]
 fn text_that_is_refused() {
+    let mut found = Vec::new();
     for (name, path, value, expected) in [
-        ("Scalars", "nope", "5", "?1"),
-        ("Scalars", "inner/nope", "5", "?2"),
-        ("Scalars", "inner", "5", "?3"),
-        ("Scalars", "int32_value/x", "5", "?4"),
-        ("Scalars", "int32_value", "x", "?5"),
-        ("Scalars", "int32_value", "", "?6"),
-        ("Scalars", "int32_value", " 1", "?7"),
-        ("Scalars", "int32_value", "1 ", "?8"),
-        ("Scalars", "bool_value", "", "?9"),
-        ("Scalars", "bool_value", "1", "?10"),
-        ("Scalars", "bool_value", " true", "?11"),
-        ("Scalars", "bool_value", "true ", "?12"),
-        ("Scalars", "bool_value", "null", "?13"),
-        ("Scalars", "bool_value", "[]", "?14"),
-        ("Scalars", "color", "MAUVE", "?15"),
-        ("Scalars", "color", "1,2", "?16"),
-        ("Scalars", "color", "1 ", "?17"),
-        ("Scalars", "color", "-", "?18"),
-        ("Scalars", "color", "", "?19"),
-        ("Scalars", "bytes_value", "!", "?20"),
-        ("Lists", "inners", "5", "?21"),
-        ("Lists", "inners/id", "5", "?22"),
-        ("Maps", "strings", "x", "?23"),
-        ("Maps", "int32_keys/x", "1", "?24"),
-        ("Maps", "int32_keys/1", "x", "?25"),
-        ("Maps", "inners/k", "x", "?26"),
-        ("Maps", "inners/k/id", "1", "?27"),
-        ("WellKnown", "struct", "{}", "?28"),
-        ("WellKnown", "value", "1", "?29"),
-        ("WellKnown", "any", "x", "?30"),
-        ("WellKnown", "timestamp", "now", "?31"),
-        ("WellKnown", "bool_wrapper", "null", "?32"),
-        ("WellKnown", "bool_wrapper", "true ", "?33"),
+        (
+            "Scalars",
+            "nope",
+            "5",
+            "$: unknown field `nope` in rules.Scalars at byte 0",
+        ),
+        (
+            "Scalars",
+            "inner/nope",
+            "5",
+            "$.inner: unknown field `nope` in rules.Inner at byte 0",
+        ),
+        (
+            "Scalars",
+            "inner",
+            "5",
+            "$.inner: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "Scalars",
+            "int32_value/x",
+            "5",
+            "$: unknown field `int32_value.x` in rules.Scalars at byte 0",
+        ),
+        (
+            "Scalars",
+            "int32_value",
+            "x",
+            r#"$.int32Value: "x" is not a 32-bit integer at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "int32_value",
+            "",
+            r#"$.int32Value: "" is not a 32-bit integer at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "int32_value",
+            " 1",
+            r#"$.int32Value: " 1" is not a 32-bit integer at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "int32_value",
+            "1 ",
+            r#"$.int32Value: "1 " is not a 32-bit integer at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "bool_value",
+            "",
+            "$.boolValue: expected true or false, found a string at byte 0",
+        ),
+        (
+            "Scalars",
+            "bool_value",
+            "1",
+            "$.boolValue: expected true or false, found a string at byte 0",
+        ),
+        (
+            "Scalars",
+            "bool_value",
+            " true",
+            "$.boolValue: expected true or false, found a string at byte 0",
+        ),
+        (
+            "Scalars",
+            "bool_value",
+            "true ",
+            "$.boolValue: expected true or false, found a string at byte 0",
+        ),
+        (
+            "Scalars",
+            "bool_value",
+            "null",
+            "$.boolValue: expected true or false, found a string at byte 0",
+        ),
+        (
+            "Scalars",
+            "bool_value",
+            "[]",
+            "$.boolValue: expected true or false, found a string at byte 0",
+        ),
+        (
+            "Scalars",
+            "color",
+            "MAUVE",
+            r#"$.color: "MAUVE" is not a value of the enum at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "color",
+            "1,2",
+            r#"$.color: "1,2" is not a value of the enum at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "color",
+            "1 ",
+            r#"$.color: "1 " is not a value of the enum at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "color",
+            "-",
+            r#"$.color: "-" is not a value of the enum at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "color",
+            "",
+            r#"$.color: "" is not a value of the enum at byte 0"#,
+        ),
+        (
+            "Scalars",
+            "bytes_value",
+            "!",
+            r#"$.bytesValue: "!" is not base64 at byte 0"#,
+        ),
+        (
+            "Lists",
+            "inners",
+            "5",
+            "$.inners: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "Lists",
+            "inners/id",
+            "5",
+            "$: unknown field `inners.id` in rules.Lists at byte 0",
+        ),
+        (
+            "Maps",
+            "strings",
+            "x",
+            "$.strings: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "Maps",
+            "int32_keys/x",
+            "1",
+            r#"$.int32Keys: "x" is not a key of this map at byte 0"#,
+        ),
+        (
+            "Maps",
+            "int32_keys/1",
+            "x",
+            r#"$.int32Keys["1"]: "x" is not a 32-bit integer at byte 0"#,
+        ),
+        (
+            "Maps",
+            "inners/k",
+            "x",
+            "$.inners: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "Maps",
+            "inners/k/id",
+            "1",
+            "$: unknown field `inners.k.id` in rules.Maps at byte 0",
+        ),
+        (
+            "WellKnown",
+            "struct",
+            "{}",
+            "$.struct: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "WellKnown",
+            "value",
+            "1",
+            "$.value: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "WellKnown",
+            "any",
+            "x",
+            "$.any: expected a field that text can fill, found a message at byte 0",
+        ),
+        (
+            "WellKnown",
+            "timestamp",
+            "now",
+            r#"$.timestamp: "now" is not an RFC 3339 timestamp between the years 1 and 9999 at byte 0"#,
+        ),
+        (
+            "WellKnown",
+            "bool_wrapper",
+            "null",
+            "$.boolWrapper: expected true or false, found a string at byte 0",
+        ),
+        (
+            "WellKnown",
+            "bool_wrapper",
+            "true ",
+            "$.boolWrapper: expected true or false, found a string at byte 0",
+        ),
     ] {
-        assert_eq!(text(name, path, value).unwrap_err(), expected, "{path} {value}");
+        found.push((text(name, path, value).unwrap_err(), expected));
     }
     let empty: [&str; 0] = [];
-    let error = transcoder().text_to_field(message("Inner"), &empty, "", &mut Vec::new(), &ReadOptions::default());
-    assert_eq!(error.unwrap_err().to_string(), "?34");
+    let error = transcoder().text_to_field(
+        message("Inner"),
+        &empty,
+        "",
+        &mut Vec::new(),
+        &ReadOptions::default(),
+    );
+    found.push((
+        error.unwrap_err().to_string(),
+        "$: unknown field `` in rules.Inner at byte 0",
+    ));
+    check_texts(&found);
 }
 
 #[test]
 fn unknown_enum_names_are_passed_over_on_request() {
-    let options = ReadOptions { ignore_unknown: true, ..ReadOptions::default() };
-    for (name, path) in [("Scalars", &["color"][..]), ("Maps", &["colors", "k"]), ("Lists", &["colors"])] {
+    let options = ReadOptions {
+        ignore_unknown: true,
+        ..ReadOptions::default()
+    };
+    for (name, path) in [
+        ("Scalars", &["color"][..]),
+        ("Maps", &["colors", "k"]),
+        ("Lists", &["colors"]),
+    ] {
         let mut out = Vec::new();
-        transcoder().text_to_field(message(name), path, "MAUVE", &mut out, &options).unwrap();
+        transcoder()
+            .text_to_field(message(name), path, "MAUVE", &mut out, &options)
+            .unwrap();
         assert_eq!(out, b"", "{path:?}");
     }
 }
@@ -139,20 +412,61 @@ fn one_field_from_json() {
     let field = |name: &str, field: &str, json: &str| {
         let mut out = Vec::new();
         transcoder()
-            .json_to_field(message(name), field, json.as_bytes(), &mut out, &ReadOptions::default())
+            .json_to_field(
+                message(name),
+                field,
+                json.as_bytes(),
+                &mut out,
+                &ReadOptions::default(),
+            )
             .map(|()| out)
             .map_err(|error| error.to_string())
     };
-    assert_eq!(field("Outer", "one", r#"{"id":1}"#).unwrap(), wire().bytes(1, wire().varint(1, 1)).0);
-    assert_eq!(field("Outer", "many", r#"[{}]"#).unwrap(), wire().bytes(2, []).0);
-    assert_eq!(field("Outer", "byName", r#"{"k":{}}"#).unwrap(), wire().bytes(3, wire().bytes(1, "k").bytes(2, [])).0);
-    assert_eq!(field("Scalars", "string_value", r#""x""#).unwrap(), wire().bytes(14, "x").0);
-    assert_eq!(field("Lists", "int32s", " [1] ").unwrap(), wire().bytes(3, [1]).0);
+    assert_eq!(
+        field("Outer", "one", r#"{"id":1}"#).unwrap(),
+        wire().bytes(1, wire().varint(1, 1)).0
+    );
+    assert_eq!(
+        field("Outer", "many", r#"[{}]"#).unwrap(),
+        wire().bytes(2, []).0
+    );
+    assert_eq!(
+        field("Outer", "byName", r#"{"k":{}}"#).unwrap(),
+        wire().bytes(3, wire().bytes(1, "k").bytes(2, [])).0
+    );
+    assert_eq!(
+        field("Scalars", "string_value", r#""x""#).unwrap(),
+        wire().bytes(14, "x").0
+    );
+    assert_eq!(
+        field("Lists", "int32s", " [1] ").unwrap(),
+        wire().bytes(3, [1]).0
+    );
     assert_eq!(field("Outer", "one", "null").unwrap(), b"");
-    assert_eq!(field("WellKnown", "value", "null").unwrap(), wire().bytes(6, wire().varint(1, 0)).0);
-    assert_eq!(field("Outer", "nope", "1").unwrap_err(), "?35");
-    assert_eq!(field("Outer", "one", r#"{"id":"x"}"#).unwrap_err(), "?36");
-    assert_eq!(field("Outer", "many", r#"[{},1]"#).unwrap_err(), "?37");
-    assert_eq!(field("Outer", "one", r#"{} {}"#).unwrap_err(), "?38");
-    assert_eq!(field("Outer", "one", "").unwrap_err(), "?39");
+    assert_eq!(
+        field("WellKnown", "value", "null").unwrap(),
+        wire().bytes(6, wire().varint(1, 0)).0
+    );
+    check_texts(&[
+        (
+            field("Outer", "nope", "1").unwrap_err(),
+            "$: unknown field `nope` in rules.Outer at byte 0",
+        ),
+        (
+            field("Outer", "one", r#"{"id":"x"}"#).unwrap_err(),
+            r#"$.id: "x" is not a 32-bit integer at byte 6"#,
+        ),
+        (
+            field("Outer", "many", r#"[{},1]"#).unwrap_err(),
+            "$[1]: expected an object, found a number at byte 4",
+        ),
+        (
+            field("Outer", "one", r#"{} {}"#).unwrap_err(),
+            "$: trailing characters at byte 3",
+        ),
+        (
+            field("Outer", "one", "").unwrap_err(),
+            "$: the JSON ends inside a value at byte 0",
+        ),
+    ]);
 }

@@ -1,0 +1,340 @@
+//! Messages with their fields, enums and extensions, once every name is known.
+
+use std::collections::HashSet;
+
+use super::{Linker, Scope, child, index, invalid, join, unknown_type};
+use crate::descriptor::{EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor};
+use crate::features::{Features, Presence};
+use crate::{Cardinality, Error, Field, Kind, Symbol};
+
+/// The largest field number (protobuf.dev, "Assigning Field Numbers").
+const MAX_FIELD_NUMBER: i32 = 536_870_911;
+
+impl Linker {
+    pub(super) fn define_types(&mut self, file: &FileDescriptor) -> Result<(), Error> {
+        let scope = Scope::of(file);
+        let package = file.package.as_deref().unwrap_or_default();
+        let features = Features::of_file(file);
+        for (position, message) in (0..).zip(&file.message_type) {
+            self.define_message(&scope, package, message, features, &[4, position])?;
+        }
+        for (position, descriptor) in (0..).zip(&file.enum_type) {
+            self.define_enum(&scope, package, descriptor, &[5, position]);
+        }
+        for (position, extension) in (0..).zip(&file.extension) {
+            self.define_extension(&scope, package, extension, features, &[7, position])?;
+        }
+        Ok(())
+    }
+
+    fn define_message(
+        &mut self,
+        scope: &Scope<'_>,
+        parent: &str,
+        descriptor: &MessageDescriptor,
+        features: Features,
+        path: &[i32],
+    ) -> Result<(), Error> {
+        let full_name = join(parent, descriptor.name.as_deref());
+        let options = descriptor.options.as_ref();
+        let mut features = features.with(options.and_then(|options| options.features.as_ref()));
+        let map_entry = options
+            .and_then(|options| options.map_entry)
+            .unwrap_or(false);
+        if map_entry {
+            // The value of a map is length-prefixed, whatever the file chose.
+            features.delimited = false;
+        }
+        let mut fields = Vec::with_capacity(descriptor.field.len());
+        let mut numbers = HashSet::with_capacity(descriptor.field.len());
+        for (position, field) in (0..).zip(&descriptor.field) {
+            let oneof = field
+                .oneof_index
+                .filter(|_| !field.proto3_optional.unwrap_or(false));
+            let oneof = match oneof.map(|position| usize::try_from(position).unwrap_or(usize::MAX))
+            {
+                Some(position) if position >= descriptor.oneof_decl.len() => {
+                    return Err(invalid(
+                        scope.file,
+                        &full_name,
+                        "has a field in an unknown oneof",
+                    ));
+                }
+                other => other.map(index),
+            };
+            let of_oneof = oneof.and_then(|position| {
+                descriptor.oneof_decl[position as usize]
+                    .options
+                    .as_ref()?
+                    .features
+                    .as_ref()
+            });
+            let field = self.field(
+                scope,
+                &full_name,
+                field,
+                features.with(of_oneof),
+                oneof,
+                &child(path, 2, position),
+            )?;
+            if !numbers.insert(field.number) {
+                return Err(invalid(
+                    scope.file,
+                    &format!("{full_name}.{}", field.name),
+                    "has the number of another field",
+                ));
+            }
+            fields.push(field);
+        }
+        if map_entry && !is_map_entry(&fields) {
+            let problem = "is a map entry without a key that can be one and a single value";
+            return Err(invalid(scope.file, &full_name, problem));
+        }
+        let comment = scope.comments.at(path);
+        if let Some(Symbol::Message(id)) = self.schema.symbol(&full_name) {
+            let message = &mut self.schema.messages[id.index()];
+            message.fields = fields;
+            message.comment = comment;
+        }
+        for (position, nested) in (0..).zip(&descriptor.nested_type) {
+            self.define_message(
+                scope,
+                &full_name,
+                nested,
+                features,
+                &child(path, 3, position),
+            )?;
+        }
+        for (position, nested) in (0..).zip(&descriptor.enum_type) {
+            self.define_enum(scope, &full_name, nested, &child(path, 4, position));
+        }
+        for (position, extension) in (0..).zip(&descriptor.extension) {
+            self.define_extension(
+                scope,
+                &full_name,
+                extension,
+                features,
+                &child(path, 6, position),
+            )?;
+        }
+        Ok(())
+    }
+
+    fn define_enum(
+        &mut self,
+        scope: &Scope<'_>,
+        parent: &str,
+        descriptor: &EnumDescriptor,
+        path: &[i32],
+    ) {
+        let full_name = join(parent, descriptor.name.as_deref());
+        if let Some(Symbol::Enum(id)) = self.schema.symbol(&full_name) {
+            self.schema.enums[id.index()].comment = scope.comments.at(path);
+        }
+    }
+
+    fn define_extension(
+        &mut self,
+        scope: &Scope<'_>,
+        parent: &str,
+        descriptor: &FieldDescriptor,
+        features: Features,
+        path: &[i32],
+    ) -> Result<(), Error> {
+        let mut field = self.field(scope, parent, descriptor, features, None, path)?;
+        let full_name = join(parent, descriptor.name.as_deref());
+        let extendee = descriptor.extendee.as_deref().unwrap_or_default();
+        let Some(id) = self
+            .schema
+            .message_by_name(extendee.trim_start_matches('.'))
+        else {
+            return Err(unknown_type(scope.file, &full_name, extendee));
+        };
+        field.json_name = format!("[{full_name}]").into();
+        field.name = full_name.into();
+        self.extended_in
+            .insert(field.name.clone(), scope.file.into());
+        // The fields of the message may not be there yet; see `check_extensions`.
+        self.schema.messages[id.index()].extensions.push(field);
+        Ok(())
+    }
+
+    /// No extension may have the number of a field or of another extension.
+    pub(super) fn check_extensions(&self) -> Result<(), Error> {
+        for message in self
+            .schema
+            .messages
+            .iter()
+            .filter(|message| !message.extensions.is_empty())
+        {
+            let mut numbers: HashSet<u32> =
+                message.fields.iter().map(|field| field.number).collect();
+            for extension in &message.extensions {
+                if !numbers.insert(extension.number) {
+                    let file = self
+                        .extended_in
+                        .get(&extension.name)
+                        .map_or("", |file| file);
+                    return Err(invalid(
+                        file,
+                        &extension.name,
+                        "has the number of another field",
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn field(
+        &self,
+        scope: &Scope<'_>,
+        parent: &str,
+        descriptor: &FieldDescriptor,
+        features: Features,
+        oneof: Option<u32>,
+        path: &[i32],
+    ) -> Result<Field, Error> {
+        let name = descriptor.name.as_deref().unwrap_or_default();
+        let full_name = join(parent, Some(name));
+        let options = descriptor.options.as_ref();
+        let features = features.with(options.and_then(|options| options.features.as_ref()));
+        let number = descriptor.number.unwrap_or(0);
+        if !(1..=MAX_FIELD_NUMBER).contains(&number) {
+            return Err(invalid(
+                scope.file,
+                &full_name,
+                "has a number outside 1 to 536870911",
+            ));
+        }
+        let kind = self.kind(scope.file, &full_name, descriptor, features)?;
+        Ok(Field {
+            number: number.unsigned_abs(),
+            name: name.into(),
+            json_name: descriptor
+                .json_name
+                .clone()
+                .unwrap_or_else(|| to_json_name(name))
+                .into(),
+            kind,
+            cardinality: self.cardinality(descriptor, kind, features, oneof),
+            oneof,
+            utf8: features.utf8,
+            comment: scope.comments.at(path),
+        })
+    }
+
+    fn kind(
+        &self,
+        file: &str,
+        full_name: &str,
+        descriptor: &FieldDescriptor,
+        features: Features,
+    ) -> Result<Kind, Error> {
+        let type_name = descriptor.type_name.as_deref().unwrap_or_default();
+        let named = || {
+            self.schema
+                .symbol(type_name.trim_start_matches('.'))
+                .ok_or_else(|| unknown_type(file, full_name, type_name))
+        };
+        let wrong = |problem| Err(invalid(file, full_name, problem));
+        // The numbers are those of FieldDescriptorProto.Type.
+        Ok(match descriptor.r#type.unwrap_or(0) {
+            1 => Kind::Double,
+            2 => Kind::Float,
+            3 => Kind::Int64,
+            4 => Kind::Uint64,
+            5 => Kind::Int32,
+            6 => Kind::Fixed64,
+            7 => Kind::Fixed32,
+            8 => Kind::Bool,
+            9 => Kind::String,
+            10 => match named()? {
+                Symbol::Message(id) => Kind::Delimited(id),
+                _ => return wrong("is a group of a type that is not a message"),
+            },
+            // A map entry is always length-prefixed, whatever the file chose.
+            11 => match named()? {
+                Symbol::Message(id) if features.delimited && !self.schema.message(id).map_entry => {
+                    Kind::Delimited(id)
+                }
+                Symbol::Message(id) => Kind::Message(id),
+                _ => return wrong("is a message of a type that is not one"),
+            },
+            12 => Kind::Bytes,
+            13 => Kind::Uint32,
+            14 => match named()? {
+                Symbol::Enum(id) => Kind::Enum(id),
+                _ => return wrong("is an enum of a type that is not one"),
+            },
+            15 => Kind::Sfixed32,
+            16 => Kind::Sfixed64,
+            17 => Kind::Sint32,
+            18 => Kind::Sint64,
+            _ => return wrong("has no known type"),
+        })
+    }
+
+    fn cardinality(
+        &self,
+        descriptor: &FieldDescriptor,
+        kind: Kind,
+        features: Features,
+        oneof: Option<u32>,
+    ) -> Cardinality {
+        const REQUIRED: i32 = 2;
+        const REPEATED: i32 = 3;
+        let packed = descriptor
+            .options
+            .as_ref()
+            .and_then(|options| options.packed);
+        match descriptor.label.unwrap_or(0) {
+            REPEATED => match kind {
+                Kind::Message(id) if self.schema.message(id).map_entry => Cardinality::Map,
+                _ if kind.is_packable() && packed.unwrap_or(features.packed) => Cardinality::Packed,
+                _ => Cardinality::Repeated,
+            },
+            REQUIRED => Cardinality::Required,
+            _ if oneof.is_some() || descriptor.proto3_optional.unwrap_or(false) => {
+                Cardinality::Optional
+            }
+            _ if features.presence == Presence::Required => Cardinality::Required,
+            _ if kind.message().is_some() || features.presence == Presence::Explicit => {
+                Cardinality::Optional
+            }
+            _ => Cardinality::Implicit,
+        }
+    }
+}
+
+/// Whether these are the fields of a map entry: a `key` of a kind that can be
+/// one, and one `value`.
+fn is_map_entry(fields: &[Field]) -> bool {
+    let field = |number| {
+        fields
+            .iter()
+            .find(|field| field.number == number && field.cardinality.is_singular())
+    };
+    let key = field(1).is_some_and(|key| match key.kind {
+        Kind::Double | Kind::Float | Kind::Bytes | Kind::Enum(_) => false,
+        kind => kind.message().is_none(),
+    });
+    key && field(2).is_some() && fields.len() == 2
+}
+
+/// `lowerCamelCase` of a field name, as protoc fills `json_name`.
+fn to_json_name(name: &str) -> String {
+    let mut json_name = String::with_capacity(name.len());
+    let mut upper = false;
+    for character in name.chars() {
+        if character == '_' {
+            upper = true;
+        } else if upper {
+            json_name.push(character.to_ascii_uppercase());
+            upper = false;
+        } else {
+            json_name.push(character);
+        }
+    }
+    json_name
+}

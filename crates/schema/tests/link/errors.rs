@@ -1,0 +1,291 @@
+//! Contracts that do not link.
+
+use prost::Message as _;
+use prost_types::field_descriptor_proto::{Label, Type};
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto,
+    MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
+};
+
+use crate::{compile, link, refusal};
+
+fn field(name: &str, number: i32, kind: Type, type_name: &str) -> FieldDescriptorProto {
+    FieldDescriptorProto {
+        name: Some(name.to_owned()),
+        number: Some(number),
+        label: Some(Label::Optional.into()),
+        r#type: Some(kind.into()),
+        type_name: (!type_name.is_empty()).then(|| type_name.to_owned()),
+        ..FieldDescriptorProto::default()
+    }
+}
+
+fn message(name: &str, fields: Vec<FieldDescriptorProto>) -> DescriptorProto {
+    DescriptorProto {
+        name: Some(name.to_owned()),
+        field: fields,
+        ..DescriptorProto::default()
+    }
+}
+
+fn file(messages: Vec<DescriptorProto>) -> FileDescriptorProto {
+    FileDescriptorProto {
+        name: Some("a.proto".to_owned()),
+        package: Some("p".to_owned()),
+        message_type: messages,
+        syntax: Some("proto3".to_owned()),
+        ..FileDescriptorProto::default()
+    }
+}
+
+fn of_fields(fields: Vec<FieldDescriptorProto>) -> String {
+    refusal(file(vec![message("M", fields)]))
+}
+
+#[test]
+fn bytes_that_are_no_descriptor_set() {
+    let error = link(&[b"\x0a\xff"]).unwrap_err().to_string();
+    assert_eq!(error, "the bytes are not a protobuf FileDescriptorSet");
+}
+
+#[test]
+fn names_defined_twice() {
+    assert_eq!(
+        refusal(file(vec![message("M", vec![]), message("M", vec![])])),
+        "`p.M` is defined in a.proto and again in a.proto"
+    );
+    let mut second = file(vec![]);
+    second.name = Some("b.proto".to_owned());
+    second.enum_type = vec![EnumDescriptorProto {
+        name: Some("M".to_owned()),
+        ..EnumDescriptorProto::default()
+    }];
+    let sets = [file(vec![message("M", vec![])]), second]
+        .map(|file| prost_types::FileDescriptorSet { file: vec![file] }.encode_to_vec());
+    let error = link(&[&sets[0], &sets[1]]).unwrap_err().to_string();
+    assert_eq!(error, "`p.M` is defined in a.proto and again in b.proto");
+}
+
+#[test]
+fn types_that_are_not_there() {
+    assert_eq!(
+        of_fields(vec![field("x", 1, Type::Message, ".p.Nope")]),
+        "a.proto: `p.M.x` needs the type `p.Nope`, which no file in the set defines; include its imports"
+    );
+    assert_eq!(
+        of_fields(vec![field("x", 1, Type::Enum, ".p.M")]),
+        "a.proto: `p.M.x` is an enum of a type that is not one"
+    );
+    let mut extension = file(vec![]);
+    extension.extension = vec![FieldDescriptorProto {
+        extendee: Some(".p.Nope".to_owned()),
+        ..field("x", 100, Type::Int32, "")
+    }];
+    assert_eq!(
+        refusal(extension),
+        "a.proto: `p.x` needs the type `p.Nope`, which no file in the set defines; include its imports"
+    );
+    let mut service = file(vec![message("M", vec![])]);
+    service.service = vec![ServiceDescriptorProto {
+        name: Some("S".to_owned()),
+        method: vec![MethodDescriptorProto {
+            name: Some("Do".to_owned()),
+            input_type: Some(".p.M".to_owned()),
+            output_type: Some(".p.Nope".to_owned()),
+            ..MethodDescriptorProto::default()
+        }],
+        ..ServiceDescriptorProto::default()
+    }];
+    assert_eq!(
+        refusal(service),
+        "a.proto: `p.S.Do` needs the type `p.Nope`, which no file in the set defines; include its imports"
+    );
+}
+
+#[test]
+fn numbers_that_cannot_be() {
+    for number in [0, -1, 536_870_912, i32::MIN, i32::MAX] {
+        assert_eq!(
+            of_fields(vec![field("x", number, Type::Int32, "")]),
+            "a.proto: `p.M.x` has a number outside 1 to 536870911"
+        );
+    }
+    let twice = vec![
+        field("x", 1, Type::Int32, ""),
+        field("y", 1, Type::Int32, ""),
+    ];
+    assert_eq!(
+        of_fields(twice),
+        "a.proto: `p.M.y` has the number of another field"
+    );
+    let extension = |name: &str, number| FieldDescriptorProto {
+        extendee: Some(".p.M".to_owned()),
+        ..field(name, number, Type::Int32, "")
+    };
+    let mut clash = file(vec![message("M", vec![field("x", 1, Type::Int32, "")])]);
+    clash.extension = vec![extension("e", 1)];
+    assert_eq!(
+        refusal(clash),
+        "a.proto: `p.e` has the number of another field"
+    );
+    let mut clash = file(vec![message("M", vec![])]);
+    clash.extension = vec![extension("e", 7), extension("f", 7)];
+    assert_eq!(
+        refusal(clash),
+        "a.proto: `p.f` has the number of another field"
+    );
+}
+
+#[test]
+fn elements_that_contradict_themselves() {
+    let mut unknown = field("x", 1, Type::Int32, "");
+    unknown.r#type = Some(99);
+    assert_eq!(
+        of_fields(vec![unknown]),
+        "a.proto: `p.M.x` has no known type"
+    );
+    for position in [0, 5, -1] {
+        let stray = FieldDescriptorProto {
+            oneof_index: Some(position),
+            ..field("x", 1, Type::Int32, "")
+        };
+        assert_eq!(
+            of_fields(vec![stray]),
+            "a.proto: `p.M` has a field in an unknown oneof"
+        );
+    }
+    let mut fine = message(
+        "M",
+        vec![FieldDescriptorProto {
+            oneof_index: Some(0),
+            ..field("x", 1, Type::Int32, "")
+        }],
+    );
+    fine.oneof_decl = vec![OneofDescriptorProto {
+        name: Some("o".to_owned()),
+        ..OneofDescriptorProto::default()
+    }];
+    let set = prost_types::FileDescriptorSet {
+        file: vec![file(vec![fine])],
+    };
+    assert!(link(&[&set.encode_to_vec()]).is_ok());
+    // A map whose entry is none.
+    let entry = |fields| DescriptorProto {
+        options: Some(MessageOptions {
+            map_entry: Some(true),
+            ..MessageOptions::default()
+        }),
+        ..message("E", fields)
+    };
+    let key = || field("key", 1, Type::String, "");
+    let value = || field("value", 2, Type::Int32, "");
+    for fields in [
+        vec![],
+        vec![key()],
+        vec![value()],
+        vec![field("key", 1, Type::Double, ""), value()],
+        vec![field("key", 1, Type::Bytes, ""), value()],
+        vec![field("key", 1, Type::Message, ".p.E"), value()],
+        vec![
+            key(),
+            FieldDescriptorProto {
+                label: Some(Label::Repeated.into()),
+                ..value()
+            },
+        ],
+    ] {
+        assert_eq!(
+            refusal(file(vec![entry(fields)])),
+            "a.proto: `p.E` is a map entry without a key that can be one and a single value"
+        );
+    }
+    let set = prost_types::FileDescriptorSet {
+        file: vec![file(vec![entry(vec![key(), value()])])],
+    };
+    assert!(link(&[&set.encode_to_vec()]).is_ok());
+}
+
+#[test]
+fn http_rules() {
+    let with = |rule: &str| {
+        let set = compile(&format!(
+            r#"
+            syntax = "proto3";
+            package p;
+            import "google/api/annotations.proto";
+            import "google/protobuf/timestamp.proto";
+            service S {{ rpc Do(M) returns (M) {{ option (google.api.http) = {{ {rule} }}; }} }}
+            message M {{ string name = 1; M inner = 2; repeated string many = 3; google.protobuf.Timestamp time = 4; repeated M list = 5; }}
+            "#
+        ));
+        link(&[&set]).map(|_| ()).map_err(|error| error.to_string())
+    };
+    for rule in [
+        r#"get: "/v1/{name}""#,
+        r#"get: "/v1/{inner.inner.name=a/**}""#,
+        r#"get: "/v1/{time}""#,
+        r#"post: "/v1" body: "*""#,
+        r#"post: "/v1" body: "inner" response_body: "many""#,
+        r#"custom { kind: "*" path: "/v1" }"#,
+    ] {
+        assert_eq!(with(rule), Ok(()), "{rule}");
+    }
+    for (rule, problem) in [
+        (
+            r#"body: "*""#,
+            "it has no path; set one of get, put, post, delete, patch or custom",
+        ),
+        (
+            r#"get: "/v1" additional_bindings { get: "/v2" additional_bindings { get: "/v3" } }"#,
+            "additional_bindings must not be nested",
+        ),
+        (
+            r#"custom { kind: "get it" path: "/v1" }"#,
+            "`get it` is not an HTTP method",
+        ),
+        (
+            r#"get: "v1""#,
+            "path `v1`: a path must begin with `/` at column 1",
+        ),
+        (
+            r#"get: "/v1/{nope}""#,
+            "path variable `nope` is not a field of `p.M`",
+        ),
+        (
+            r#"get: "/v1/{inner.nope}""#,
+            "path variable `inner.nope` is not a field of `p.M`",
+        ),
+        (
+            r#"get: "/v1/{name.x}""#,
+            "path variable `name.x` is not a field of `p.M`",
+        ),
+        (
+            r#"get: "/v1/{list.name}""#,
+            "path variable `list.name` is not a field of `p.M`",
+        ),
+        (
+            r#"get: "/v1/{inner}""#,
+            "path variable `inner` must be a single scalar field",
+        ),
+        (
+            r#"get: "/v1/{many}""#,
+            "path variable `many` must be a single scalar field",
+        ),
+        (
+            r#"post: "/v1" body: "nope""#,
+            "body `nope` is not a field of `p.M`",
+        ),
+        (
+            r#"post: "/v1" response_body: "nope""#,
+            "response_body `nope` is not a field of `p.M`",
+        ),
+    ] {
+        assert_eq!(
+            with(rule),
+            Err(format!(
+                "test.proto: the HTTP rule of `p.S.Do` is not valid: {problem}"
+            )),
+            "{rule}"
+        );
+    }
+}
