@@ -1,0 +1,398 @@
+//! One transaction of the writer: what it changes in the database, and what
+//! the namespaces in memory will have to follow once it is durable.
+
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use uuid::{ContextV7, Timestamp, Uuid};
+
+use super::{
+    read, schema,
+    spaces::{Space, Spaces, write_components},
+};
+use crate::{
+    error::{Error, Invalid},
+    memory::{CreatedAt, Dimension, Memory, MemoryId, Namespace, NewMemory},
+    store::Chunk,
+};
+
+/// The most namespaces. Each has tables of its own, which every connection
+/// has to know; at a few thousand, opening one would take longer than most
+/// searches.
+pub(super) const NAMESPACES: usize = 1000;
+
+/// What names new rows. It never gives a number twice while the process runs,
+/// not even one whose transaction failed or whose row was removed: a search
+/// may still hold it.
+#[derive(Debug)]
+pub(super) struct Names {
+    next: i64,
+    ids: ContextV7,
+}
+
+impl Names {
+    /// Goes on after the last row there is.
+    pub(super) fn after_last(connection: &Connection) -> rusqlite::Result<Self> {
+        let last: i64 =
+            connection.query_row("select coalesce(max(number), 0) from memory", [], |row| {
+                row.get(0)
+            })?;
+        Ok(Self {
+            next: last + 1,
+            ids: ContextV7::new(),
+        })
+    }
+
+    fn make(&mut self) -> (i64, MemoryId, CreatedAt) {
+        let number = self.next;
+        self.next += 1;
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        // The context keeps ids rising within a millisecond, and while the
+        // clock goes back.
+        let time = Timestamp::from_unix(&self.ids, now.as_secs(), now.subsec_nanos());
+        let id = MemoryId::from_uuid(Uuid::new_v7(time));
+        let microseconds = i64::try_from(now.as_micros()).unwrap_or(i64::MAX);
+        (number, id, CreatedAt::from_microseconds(microseconds))
+    }
+}
+
+/// A transaction that is being put together.
+pub(super) struct Draft<'a> {
+    transaction: Transaction<'a>,
+    spaces: &'a Spaces,
+    names: &'a mut Names,
+    changes: HashMap<Namespace, SpaceChange>,
+    blob: Vec<u8>,
+}
+
+/// How a namespace changes.
+struct SpaceChange {
+    /// The namespace, if it was there before.
+    space: Option<Arc<Space>>,
+    number: i64,
+    dimension: Option<Dimension>,
+    memories: i64,
+    vectors: Vec<VectorChange>,
+}
+
+enum VectorChange {
+    Push(i64, Vec<f32>),
+    Remove(i64),
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn begin(
+        connection: &'a mut Connection,
+        spaces: &'a Spaces,
+        names: &'a mut Names,
+    ) -> rusqlite::Result<Self> {
+        Ok(Self {
+            transaction: connection.transaction_with_behavior(TransactionBehavior::Immediate)?,
+            spaces,
+            names,
+            changes: HashMap::new(),
+            blob: Vec::new(),
+        })
+    }
+
+    /// Stores a memory.
+    pub(super) fn insert(
+        &mut self,
+        namespace: &Namespace,
+        memory: NewMemory,
+    ) -> rusqlite::Result<Result<Memory, Error>> {
+        if let Err(error) = self.admit(namespace) {
+            return Ok(Err(error));
+        }
+        let vector = memory
+            .vector
+            .as_ref()
+            .map_or_else(Vec::new, |vector| vector.components().to_vec());
+        let content = memory.content.clone();
+        let metadata = memory.metadata.clone();
+        let row = self.insert_row(namespace, memory)?;
+        let memory = row.map(|(id, created_at)| Memory {
+            id,
+            content,
+            metadata,
+            vector,
+            created_at,
+        });
+        Ok(memory.map_err(Error::from))
+    }
+
+    /// Stores the good items of a chunk and records the progress of its batch.
+    pub(super) fn insert_chunk(
+        &mut self,
+        namespace: &Namespace,
+        chunk: Chunk,
+    ) -> rusqlite::Result<Result<Vec<Result<MemoryId, Invalid>>, Error>> {
+        if let Err(error) = self.admit(namespace) {
+            return Ok(Err(error));
+        }
+        let consumed = chunk.start + chunk.items.len() as u64;
+        if let Some(batch) = &chunk.batch {
+            let number = self.change(namespace)?.number;
+            let recorded = read::consumed(&self.transaction, number, batch.as_str())?;
+            if recorded != chunk.start {
+                return Ok(Err(Error::BatchInUse(batch.as_str().into())));
+            }
+        }
+        let mut outcomes = Vec::with_capacity(chunk.items.len());
+        for item in chunk.items {
+            outcomes.push(match item {
+                Ok(memory) => self.insert_row(namespace, memory)?.map(|(id, _)| id),
+                Err(invalid) => Err(invalid),
+            });
+        }
+        if let Some(batch) = &chunk.batch {
+            self.record(namespace, batch.as_str(), chunk.start, consumed, &outcomes)?;
+        }
+        Ok(Ok(outcomes))
+    }
+
+    /// Removes a memory; `false` when there is none.
+    pub(super) fn delete(&mut self, namespace: &Namespace, id: MemoryId) -> rusqlite::Result<bool> {
+        if !self.changes.contains_key(namespace) && self.spaces.get(namespace).is_none() {
+            return Ok(false);
+        }
+        let space = self.change(namespace)?.number;
+        let found = self
+            .transaction
+            .prepare_cached("select number, metadata from memory where id = ? and namespace = ?")?
+            .query_row((&id.as_bytes()[..], space), |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    read::metadata(row.get_ref(1)?.as_str()?, 1)?,
+                ))
+            })
+            .optional()?;
+        let Some((number, metadata)) = found else {
+            return Ok(false);
+        };
+        for (key, value) in &metadata {
+            self.transaction
+                .prepare_cached(
+                    "delete from label
+                     where namespace = ? and key = ? and value = ? and memory = ?",
+                )?
+                .execute((space, key, value, number))?;
+        }
+        let vectors = self
+            .transaction
+            .prepare_cached("delete from vector where memory = ?")?
+            .execute([number])?;
+        self.transaction
+            .prepare_cached(&format!("delete from words_{space} where rowid = ?"))?
+            .execute([number])?;
+        self.transaction
+            .prepare_cached("delete from memory where number = ?")?
+            .execute([number])?;
+        let change = self.change(namespace)?;
+        change.memories -= 1;
+        if vectors > 0 {
+            change.vectors.push(VectorChange::Remove(number));
+        }
+        Ok(true)
+    }
+
+    /// Makes everything durable, and visible to searches.
+    pub(super) fn commit(self) -> rusqlite::Result<()> {
+        // Nothing is written, and no disk waited for, if nothing was found to
+        // be removed.
+        let changed = |change: &&SpaceChange| change.memories != 0 || !change.vectors.is_empty();
+        for change in self.changes.values().filter(changed) {
+            self.transaction
+                .prepare_cached(
+                    "update namespace set memories = memories + ?, dimension = ? where id = ?",
+                )?
+                .execute((
+                    change.memories,
+                    change.dimension.map(Dimension::components),
+                    change.number,
+                ))?;
+        }
+        self.transaction.commit()?;
+        for (namespace, change) in self.changes {
+            let space = change
+                .space
+                .unwrap_or_else(|| self.spaces.add(namespace, change.number));
+            space.change(|state| {
+                state.memories = state.memories.saturating_add_signed(change.memories);
+                if let Some(dimension) = change.dimension {
+                    let matrix = state
+                        .matrix
+                        .get_or_insert_with(|| self.spaces.matrix(dimension));
+                    for vector in change.vectors {
+                        match vector {
+                            VectorChange::Push(number, vector) => matrix.push(number, &vector),
+                            VectorChange::Remove(number) => {
+                                matrix.remove(number);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn insert_row(
+        &mut self,
+        namespace: &Namespace,
+        memory: NewMemory,
+    ) -> rusqlite::Result<Result<(MemoryId, CreatedAt), Invalid>> {
+        if let (Some(vector), Some(expected)) = (&memory.vector, self.dimension(namespace))
+            && vector.dimension() != expected
+        {
+            return Ok(Err(Invalid::OtherDimension {
+                expected,
+                got: vector.components().len(),
+            }));
+        }
+        let space = self.change(namespace)?.number;
+        let (number, id, created_at) = self.names.make();
+        let metadata = serde_json::to_string(&memory.metadata)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        self.transaction
+            .prepare_cached(
+                "insert into memory (number, namespace, id, content, metadata, created_at)
+                 values (?, ?, ?, ?, ?, ?)",
+            )?
+            .execute((
+                number,
+                space,
+                &id.as_bytes()[..],
+                &memory.content,
+                metadata,
+                created_at.microseconds(),
+            ))?;
+        self.transaction
+            .prepare_cached(&format!(
+                "insert into words_{space} (rowid, content) values (?, ?)"
+            ))?
+            .execute((number, &memory.content))?;
+        for (key, value) in &memory.metadata {
+            self.transaction
+                .prepare_cached(
+                    "insert into label (namespace, key, value, memory) values (?, ?, ?, ?)",
+                )?
+                .execute((space, key, value, number))?;
+        }
+        if let Some(vector) = &memory.vector {
+            write_components(vector.components(), &mut self.blob);
+            self.transaction
+                .prepare_cached(
+                    "insert into vector (memory, namespace, components) values (?, ?, ?)",
+                )?
+                .execute((number, space, &self.blob))?;
+        }
+        let change = self.change(namespace)?;
+        change.memories += 1;
+        if let Some(vector) = memory.vector {
+            change.dimension = Some(vector.dimension());
+            change
+                .vectors
+                .push(VectorChange::Push(number, vector.into_components()));
+        }
+        Ok(Ok((id, created_at)))
+    }
+
+    fn record(
+        &mut self,
+        namespace: &Namespace,
+        batch: &str,
+        start: u64,
+        consumed: u64,
+        outcomes: &[Result<MemoryId, Invalid>],
+    ) -> rusqlite::Result<()> {
+        let space = self.change(namespace)?.number;
+        let mut ids = Vec::with_capacity(outcomes.len() * 16);
+        let mut failures = Vec::new();
+        for (index, outcome) in (start..).zip(outcomes) {
+            match outcome {
+                Ok(id) => ids.extend_from_slice(id.as_bytes()),
+                Err(invalid) => failures.push((index, invalid.to_string())),
+            }
+        }
+        let failures = serde_json::to_string(&failures)
+            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+        self.transaction
+            .prepare_cached(
+                "insert into batch_chunk (namespace, batch, start, ids, failures)
+                 values (?, ?, ?, ?, ?)",
+            )?
+            .execute((space, batch, start, ids, failures))?;
+        self.transaction
+            .prepare_cached(
+                "insert into batch (namespace, id, consumed, updated_at)
+                 values (?, ?, ?, unixepoch())
+                 on conflict do update
+                 set consumed = excluded.consumed, updated_at = excluded.updated_at",
+            )?
+            .execute((space, batch, consumed))?;
+        Ok(())
+    }
+
+    /// Refuses a new namespace when there are enough.
+    fn admit(&self, namespace: &Namespace) -> Result<(), Error> {
+        if self.changes.contains_key(namespace) || self.spaces.get(namespace).is_some() {
+            return Ok(());
+        }
+        let new = self
+            .changes
+            .values()
+            .filter(|change| change.space.is_none());
+        if self.spaces.len() + new.count() >= NAMESPACES {
+            return Err(Error::TooManyNamespaces { max: NAMESPACES });
+        }
+        Ok(())
+    }
+
+    /// The dimension that vectors must have, after what this transaction did.
+    fn dimension(&self, namespace: &Namespace) -> Option<Dimension> {
+        self.changes
+            .get(namespace)
+            .and_then(|change| change.dimension)
+            .or_else(|| self.spaces.dimension(self.spaces.get(namespace).as_deref()))
+    }
+
+    /// The change of a namespace, which is made if it is new.
+    fn change(&mut self, namespace: &Namespace) -> rusqlite::Result<&mut SpaceChange> {
+        if !self.changes.contains_key(namespace) {
+            let space = self.spaces.get(namespace);
+            let number = match &space {
+                Some(space) => space.number,
+                None => self.create(namespace)?,
+            };
+            let change = SpaceChange {
+                number,
+                dimension: space.as_ref().and_then(|space| space.dimension()),
+                memories: 0,
+                vectors: Vec::new(),
+                space,
+            };
+            self.changes.insert(namespace.clone(), change);
+        }
+        Ok(self
+            .changes
+            .get_mut(namespace)
+            .expect("inserted above if it was missing"))
+    }
+
+    fn create(&self, namespace: &Namespace) -> rusqlite::Result<i64> {
+        self.transaction
+            .prepare_cached("insert into namespace (name) values (?)")?
+            .execute([namespace.as_str()])?;
+        let number = self.transaction.last_insert_rowid();
+        self.transaction
+            .execute_batch(&schema::words_table(number))?;
+        Ok(number)
+    }
+}
