@@ -14,6 +14,7 @@ use tower_service::Service;
 
 use crate::body::BoxError;
 use crate::call::Reply;
+use crate::linger::Unread;
 use crate::protocol::{self, Accept, Accepted, Core, Eventually};
 use crate::route::Routes;
 use crate::{Body, Code, Deadline, Options, Outcome, Status};
@@ -102,7 +103,11 @@ where
                     .map_err(Into::into)
             })
         });
-        Box::pin(async move { Ok(serve(core, head, Body::new(body), upstream).await) })
+        let (body, unread) = Unread::watch(&head, Body::new(body));
+        Box::pin(async move {
+            let response = serve(core, head, body, upstream).await;
+            Ok(unread.settle(response).await)
+        })
     }
 }
 

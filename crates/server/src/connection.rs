@@ -70,7 +70,11 @@ pub(crate) enum End {
 }
 
 impl Connections {
-    pub(crate) fn new(tasks: TaskTracker, drain: CancellationToken, abort: CancellationToken) -> Self {
+    pub(crate) fn new(
+        tasks: TaskTracker,
+        drain: CancellationToken,
+        abort: CancellationToken,
+    ) -> Self {
         let tasks = Tasks(tasks);
         let mut http = auto::Builder::new(tasks.clone());
         http.http1()
@@ -85,13 +89,21 @@ impl Connections {
             .initial_connection_window_size(CONNECTION_WINDOW)
             .keep_alive_interval(PING_INTERVAL)
             .keep_alive_timeout(PING_TIMEOUT);
-        Self { http, tasks, drain, abort }
+        Self {
+            http,
+            tasks,
+            drain,
+            abort,
+        }
     }
 
     /// Serves one connection until it ends.
     pub(crate) async fn serve<S, B>(self, stream: TcpStream, peer: SocketAddr, edge: Edge<S>) -> End
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -103,7 +115,9 @@ impl Connections {
             version = tokio::time::timeout(HEAD_TIMEOUT, version(&stream)) => version,
             () = self.drain.cancelled() => return End::Closed,
         };
-        let Ok(Ok(Some(version))) = version else { return End::Closed };
+        let Ok(Ok(Some(version))) = version else {
+            return End::Closed;
+        };
         let http = match version {
             Version::Http1 => self.http.http1_only(),
             Version::Http2 => self.http.http2_only(),
@@ -115,7 +129,8 @@ impl Connections {
             request.extensions_mut().insert(Peer(peer));
             edge.clone().answer(request)
         });
-        let mut connection = pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), service));
+        let mut connection =
+            pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), service));
         tokio::select! {
             biased;
             result = connection.as_mut() => return closed(result, peer),

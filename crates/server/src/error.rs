@@ -26,7 +26,7 @@ pub enum Error {
     },
     /// A descriptor set for reflection is not one.
     #[error("cannot serve reflection: {0}")]
-    Reflection(tonic_reflection::server::Error),
+    Reflection(prost::DecodeError),
     /// The filter for the logs does not parse.
     #[error("cannot read the log filter `{filter}`: {reason}")]
     LogFilter {

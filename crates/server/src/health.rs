@@ -62,7 +62,10 @@ impl Health {
     pub fn new<N: Into<String>>(services: impl IntoIterator<Item = N>) -> Self {
         let names = services.into_iter().map(Into::into).chain([String::new()]);
         let services = names.map(|name| (name, Serving::Yes)).collect();
-        Self(Arc::new(watch::Sender::new(State { services, draining: false })))
+        Self(Arc::new(watch::Sender::new(State {
+            services,
+            draining: false,
+        })))
     }
 
     /// Notes whether a service, or with the empty name the whole server, takes
@@ -81,7 +84,10 @@ impl Health {
     pub fn drain(&self) {
         self.0.send_modify(|state| {
             state.draining = true;
-            state.services.values_mut().for_each(|serving| *serving = Serving::No);
+            state
+                .services
+                .values_mut()
+                .for_each(|serving| *serving = Serving::No);
         });
     }
 
@@ -103,17 +109,24 @@ impl State {
 }
 
 fn response(status: ServingStatus) -> HealthCheckResponse {
-    HealthCheckResponse { status: status.into() }
+    HealthCheckResponse {
+        status: status.into(),
+    }
 }
 
 #[tonic::async_trait]
 impl health_server::Health for Checks {
-    async fn check(&self, request: Request<HealthCheckRequest>) -> Result<Response<HealthCheckResponse>, Status> {
+    async fn check(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
         let service = request.into_inner().service;
         let status = self.0.borrow().status(&service);
         match status {
             Some(status) => Ok(Response::new(response(status))),
-            None => Err(Status::not_found(format!("service `{service}` is not known here"))),
+            None => Err(Status::not_found(format!(
+                "service `{service}` is not known here"
+            ))),
         }
     }
 
@@ -121,7 +134,10 @@ impl health_server::Health for Checks {
 
     /// An unknown service is SERVICE_UNKNOWN and may become known later; only
     /// `Check` answers NOT_FOUND.
-    async fn watch(&self, request: Request<HealthCheckRequest>) -> Result<Response<Self::WatchStream>, Status> {
+    async fn watch(
+        &self,
+        request: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
         let service = request.into_inner().service;
         let changes = self.0.clone();
         let told = None;
@@ -132,7 +148,12 @@ impl health_server::Health for Checks {
                 loop {
                     let (status, draining) = {
                         let state = changes.borrow_and_update();
-                        (state.status(&service).unwrap_or(ServingStatus::ServiceUnknown), state.draining)
+                        (
+                            state
+                                .status(&service)
+                                .unwrap_or(ServingStatus::ServiceUnknown),
+                            state.draining,
+                        )
                     };
                     if told != Some(status) {
                         let next = (!draining).then_some((changes, Some(status)));
@@ -158,7 +179,9 @@ mod tests {
     use super::*;
 
     fn request(service: &str) -> Request<HealthCheckRequest> {
-        Request::new(HealthCheckRequest { service: service.into() })
+        Request::new(HealthCheckRequest {
+            service: service.into(),
+        })
     }
 
     #[tokio::test]
@@ -166,9 +189,11 @@ mod tests {
         let health = Health::new(["a.A", "b.B"]);
         health.set("b.B", Serving::No);
         let checks = Checks(health.0.subscribe());
-        for (service, expected) in
-            [("", ServingStatus::Serving), ("a.A", ServingStatus::Serving), ("b.B", ServingStatus::NotServing)]
-        {
+        for (service, expected) in [
+            ("", ServingStatus::Serving),
+            ("a.A", ServingStatus::Serving),
+            ("b.B", ServingStatus::NotServing),
+        ] {
             let answer = checks.check(request(service)).await.unwrap().into_inner();
             assert_eq!(answer.status(), expected, "{service}");
         }
@@ -183,18 +208,33 @@ mod tests {
         let checks = Checks(health.0.subscribe());
         let mut known = checks.watch(request("a.A")).await.unwrap().into_inner();
         let mut unknown = checks.watch(request("c.C")).await.unwrap().into_inner();
-        assert_eq!(known.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
-        assert_eq!(unknown.next().await.unwrap().unwrap().status(), ServingStatus::ServiceUnknown);
+        assert_eq!(
+            known.next().await.unwrap().unwrap().status(),
+            ServingStatus::Serving
+        );
+        assert_eq!(
+            unknown.next().await.unwrap().unwrap().status(),
+            ServingStatus::ServiceUnknown
+        );
 
         health.set("a.A", Serving::No);
         health.set("c.C", Serving::Yes);
-        assert_eq!(known.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
-        assert_eq!(unknown.next().await.unwrap().unwrap().status(), ServingStatus::Serving);
+        assert_eq!(
+            known.next().await.unwrap().unwrap().status(),
+            ServingStatus::NotServing
+        );
+        assert_eq!(
+            unknown.next().await.unwrap().unwrap().status(),
+            ServingStatus::Serving
+        );
 
         health.drain();
         health.set("a.A", Serving::Yes);
         assert!(known.next().await.is_none(), "NOT_SERVING was told already");
-        assert_eq!(unknown.next().await.unwrap().unwrap().status(), ServingStatus::NotServing);
+        assert_eq!(
+            unknown.next().await.unwrap().unwrap().status(),
+            ServingStatus::NotServing
+        );
         assert!(unknown.next().await.is_none());
     }
 }

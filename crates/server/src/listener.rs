@@ -29,7 +29,11 @@ impl Listener {
     /// Outside of a tokio runtime.
     pub fn bind(address: SocketAddr) -> Result<Self, Error> {
         let listen = || {
-            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            let socket = if address.is_ipv4() {
+                TcpSocket::new_v4()
+            } else {
+                TcpSocket::new_v6()
+            }?;
             // A restart must not wait for the last run's connections to be
             // forgotten. On Windows the option would let two processes share.
             #[cfg(not(windows))]

@@ -25,9 +25,13 @@ pub enum LogFormat {
 /// # Errors
 /// When it does not parse.
 pub fn filter(directives: &str) -> Result<EnvFilter, Error> {
-    EnvFilter::builder().with_default_directive(LevelFilter::INFO.into()).parse(directives).map_err(|error| {
-        Error::LogFilter { filter: directives.to_owned(), reason: error.to_string() }
-    })
+    EnvFilter::builder()
+        .with_default_directive(LevelFilter::INFO.into())
+        .parse(directives)
+        .map_err(|error| Error::LogFilter {
+            filter: directives.to_owned(),
+            reason: error.to_string(),
+        })
 }
 
 /// Sends the logs of the whole process to standard error, panics included. To
@@ -35,8 +39,16 @@ pub fn filter(directives: &str) -> Result<EnvFilter, Error> {
 pub fn install(format: LogFormat, filter: EnvFilter) {
     let logs = fmt().with_env_filter(filter).with_writer(stderr);
     let installed = match format {
-        LogFormat::Text => logs.compact().with_ansi(stderr().is_terminal()).try_init_quietly(),
-        LogFormat::Json => logs.json().flatten_event(true).with_current_span(false).with_span_list(false).try_init_quietly(),
+        LogFormat::Text => logs
+            .compact()
+            .with_ansi(stderr().is_terminal())
+            .try_init_quietly(),
+        LogFormat::Json => logs
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_span_list(false)
+            .try_init_quietly(),
     };
     if installed {
         panic::set_hook(Box::new(|panic| {
@@ -68,9 +80,18 @@ mod tests {
 
     #[test]
     fn the_filter_keeps_info_by_default() {
-        assert_eq!(filter("").unwrap().max_level_hint(), Some(LevelFilter::INFO));
-        assert_eq!(filter("warn").unwrap().max_level_hint(), Some(LevelFilter::WARN));
+        assert_eq!(
+            filter("").unwrap().max_level_hint(),
+            Some(LevelFilter::INFO)
+        );
+        assert_eq!(
+            filter("warn").unwrap().max_level_hint(),
+            Some(LevelFilter::WARN)
+        );
         let error = filter("portolan=loud").unwrap_err().to_string();
-        assert!(error.starts_with("cannot read the log filter `portolan=loud`: "), "{error}");
+        assert!(
+            error.starts_with("cannot read the log filter `portolan=loud`: "),
+            "{error}"
+        );
     }
 }

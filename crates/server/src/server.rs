@@ -93,7 +93,10 @@ impl<S> Server<S> {
     /// closes what is left. All tasks have ended when this returns.
     pub async fn serve<B>(self, shutdown: impl Future<Output = ()>) -> Drained
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + 'static,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -105,7 +108,13 @@ impl<S> Server<S> {
         let connections = Connections::new(tasks.clone(), drain.clone(), abort.clone());
         let edge = Edge::new(self.service, self.metrics);
         for listener in self.listeners {
-            tasks.spawn(accept(listener, connections.clone(), edge.clone(), drain.clone(), Arc::clone(&cut)));
+            tasks.spawn(accept(
+                listener,
+                connections.clone(),
+                edge.clone(),
+                drain.clone(),
+                Arc::clone(&cut),
+            ));
         }
         // The service lives on in the connections only.
         drop((connections, edge));
@@ -117,16 +126,24 @@ impl<S> Server<S> {
         }
         drain.cancel();
         tasks.close();
-        if tokio::time::timeout(self.drain_timeout, tasks.wait()).await.is_err() {
+        if tokio::time::timeout(self.drain_timeout, tasks.wait())
+            .await
+            .is_err()
+        {
             abort.cancel();
             // Nothing waits for a client any more, so this is soon.
             tasks.wait().await;
         }
-        let drained = Drained { cut: cut.load(Ordering::Relaxed) };
+        let drained = Drained {
+            cut: cut.load(Ordering::Relaxed),
+        };
         if drained.cut == 0 {
             tracing::info!("drained");
         } else {
-            tracing::warn!(connections = drained.cut, "time limit for draining reached, connections closed");
+            tracing::warn!(
+                connections = drained.cut,
+                "time limit for draining reached, connections closed"
+            );
         }
         drained
     }
@@ -140,7 +157,10 @@ async fn accept<S, B>(
     drain: CancellationToken,
     cut: Arc<AtomicUsize>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,

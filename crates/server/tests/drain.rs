@@ -41,13 +41,21 @@ fn waiting(server_limit: Duration) -> (Running, Arc<Notify>, Arc<AtomicUsize>) {
             Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("finished")))
         }
     });
-    (Running::start(Server::new(service).drain_timeout(server_limit)), sign, waiting)
+    (
+        Running::start(Server::new(service).drain_timeout(server_limit)),
+        sign,
+        waiting,
+    )
 }
 
 async fn until(count: &AtomicUsize, expected: usize) {
     let begin = Instant::now();
     while count.load(Ordering::SeqCst) != expected {
-        assert!(begin.elapsed() < SOON, "{} waiting, not {expected}", count.load(Ordering::SeqCst));
+        assert!(
+            begin.elapsed() < SOON,
+            "{} waiting, not {expected}",
+            count.load(Ordering::SeqCst)
+        );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -62,7 +70,9 @@ async fn a_running_call_finishes(client: HttpClient) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(SOON, refused).await.expect("new connections are refused");
+    tokio::time::timeout(SOON, refused)
+        .await
+        .expect("new connections are refused");
     assert_eq!(waiting.load(Ordering::SeqCst), 1, "the call still runs");
     sign.notify_one();
     let response = call.await.unwrap().unwrap();
@@ -87,8 +97,16 @@ async fn at_the_limit_calls_are_cut(client: HttpClient) {
     until(&waiting, 1).await;
     let begin = Instant::now();
     assert_eq!(server.drained(SOON).await.cut, 1);
-    assert!(begin.elapsed() >= Duration::from_millis(200), "{:?}", begin.elapsed());
-    assert_eq!(waiting.load(Ordering::SeqCst), 0, "the call was dropped, not forgotten");
+    assert!(
+        begin.elapsed() >= Duration::from_millis(200),
+        "{:?}",
+        begin.elapsed()
+    );
+    assert_eq!(
+        waiting.load(Ordering::SeqCst),
+        0,
+        "the call was dropped, not forgotten"
+    );
     assert!(call.await.unwrap().is_err());
 }
 
@@ -108,7 +126,10 @@ async fn at_the_limit_an_endless_stream_is_cut() {
         let service = service_fn(async |_: Request<Incoming>| {
             let ticks = stream::unfold((), async |()| {
                 tokio::time::sleep(Duration::from_millis(10)).await;
-                Some((Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"tick"))), ()))
+                Some((
+                    Ok::<_, Infallible>(Frame::data(Bytes::from_static(b"tick"))),
+                    (),
+                ))
             });
             Ok::<_, Infallible>(Response::new(StreamBody::new(ticks)))
         });
@@ -127,7 +148,9 @@ async fn idle_connections_do_not_hold_the_end() {
     let mut said = Vec::new();
     for bytes in [&b"PRI * HT"[..], b"GET / HTTP/1.1\r\nho"] {
         let mut stream = TcpStream::connect(server.address).await.unwrap();
-        tokio::io::AsyncWriteExt::write_all(&mut stream, bytes).await.unwrap();
+        tokio::io::AsyncWriteExt::write_all(&mut stream, bytes)
+            .await
+            .unwrap();
         said.push(stream);
     }
     // Connections that had a call and are kept alive.
@@ -140,7 +163,11 @@ async fn idle_connections_do_not_hold_the_end() {
     let begin = Instant::now();
     let drained = server.drained(SOON).await;
     assert_eq!(drained.cut, 0);
-    assert!(begin.elapsed() < Duration::from_secs(2), "{:?}", begin.elapsed());
+    assert!(
+        begin.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        begin.elapsed()
+    );
     for mut stream in said.into_iter().chain([silent]) {
         let _ = stream.read(&mut [0; 64]).await;
     }

@@ -18,10 +18,21 @@ use tower::service_fn;
 /// Says what it was asked.
 async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
     let (head, body) = request.into_parts();
-    let body = body.collect().await.map(|body| body.to_bytes().len()).unwrap_or_default();
+    let body = body
+        .collect()
+        .await
+        .map(|body| body.to_bytes().len())
+        .unwrap_or_default();
     let id = head.headers[REQUEST_ID].to_str().unwrap_or_default();
-    let peer = head.extensions.get::<Peer>().is_some_and(|peer| peer.0.ip().is_loopback());
-    Ok(Response::new(Full::from(format!("{:?} {} {body} {id} {peer}", head.version, head.uri.path()))))
+    let peer = head
+        .extensions
+        .get::<Peer>()
+        .is_some_and(|peer| peer.0.ip().is_loopback());
+    Ok(Response::new(Full::from(format!(
+        "{:?} {} {body} {id} {peer}",
+        head.version,
+        head.uri.path()
+    ))))
 }
 
 #[tokio::test]
@@ -29,10 +40,15 @@ async fn both_versions_are_spoken_on_one_port() {
     let server = Running::start(Server::new(service_fn(echo)));
     for (client, version) in [(http1(), Version::HTTP_11), (http2(), Version::HTTP_2)] {
         let mut request = get(&server.url("/a"));
-        request.headers_mut().insert(REQUEST_ID, "mine-1".parse().unwrap());
+        request
+            .headers_mut()
+            .insert(REQUEST_ID, "mine-1".parse().unwrap());
         let response = client.request(request).await.unwrap();
         assert_eq!(response.headers()[REQUEST_ID], "mine-1");
-        assert_eq!(text(response).await, format!("{version:?} /a 0 mine-1 true"));
+        assert_eq!(
+            text(response).await,
+            format!("{version:?} /a 0 mine-1 true")
+        );
     }
     assert_eq!(server.drained(Duration::from_secs(5)).await.cut, 0);
 }
@@ -43,7 +59,10 @@ async fn a_request_without_an_id_gets_one() {
     let response = http1().request(get(&server.url("/"))).await.unwrap();
     let id = response.headers()[REQUEST_ID].to_str().unwrap().to_owned();
     assert_eq!(id.len(), 36);
-    assert!(text(response).await.contains(&id), "the service sees the same id");
+    assert!(
+        text(response).await.contains(&id),
+        "the service sees the same id"
+    );
 }
 
 #[tokio::test]
@@ -76,16 +95,29 @@ async fn raw(server: &Running, bytes: &[u8]) -> String {
     let mut answer = Vec::new();
     let reading = stream.read_to_end(&mut answer);
     // A reset is an end too.
-    let _ = tokio::time::timeout(Duration::from_secs(10), reading).await.expect("the connection ends");
+    let _ = tokio::time::timeout(Duration::from_secs(10), reading)
+        .await
+        .expect("the connection ends");
     String::from_utf8_lossy(&answer).into_owned()
 }
 
 #[tokio::test]
 async fn what_is_not_http_is_refused() {
     let server = Running::start(Server::new(service_fn(echo)));
-    assert!(raw(&server, b"hello there\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+    assert!(
+        raw(&server, b"hello there\r\n\r\n")
+            .await
+            .starts_with("HTTP/1.1 400 ")
+    );
     // A TLS hello on a port without TLS.
-    assert!(raw(&server, b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").await.starts_with("HTTP/1.1 400 "));
+    assert!(
+        raw(
+            &server,
+            b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"
+        )
+        .await
+        .starts_with("HTTP/1.1 400 ")
+    );
     assert_eq!(server.drained(Duration::from_secs(5)).await.cut, 0);
 }
 
@@ -98,7 +130,10 @@ async fn a_slow_preface_is_understood() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     // An empty SETTINGS frame; the server's own comes back.
-    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.unwrap();
+    stream
+        .write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0])
+        .await
+        .unwrap();
     let mut frame = [0; 9];
     stream.read_exact(&mut frame).await.unwrap();
     assert_eq!(frame[3], 4, "{frame:?}");
@@ -122,7 +157,9 @@ async fn headers_have_a_limit_on_http2() {
     let server = Running::start(Server::new(service_fn(echo)));
     for (length, expected) in [(32 * 1024, true), (80 * 1024, false)] {
         let mut request = get(&server.url("/"));
-        request.headers_mut().insert("x-long", "a".repeat(length).parse().unwrap());
+        request
+            .headers_mut()
+            .insert("x-long", "a".repeat(length).parse().unwrap());
         let answer = http2().request(request).await;
         let fits = answer.is_ok_and(|response| response.status() == StatusCode::OK);
         assert_eq!(fits, expected, "{length}");
@@ -138,7 +175,9 @@ async fn a_thousand_calls_share_one_connection() {
     let client = http2();
     // So that there is one connection before all want it.
     client.request(get(&server.url("/"))).await.unwrap();
-    let calls: Vec<_> = (0..1000).map(|_| tokio::spawn(client.request(get(&server.url("/"))))).collect();
+    let calls: Vec<_> = (0..1000)
+        .map(|_| tokio::spawn(client.request(get(&server.url("/")))))
+        .collect();
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().status(), StatusCode::OK);
     }
@@ -149,9 +188,18 @@ async fn head_gets_the_head_on_both_versions() {
     let server = Running::start(Server::new(service_fn(echo)));
     for client in [http1(), http2()] {
         for path in ["/d", "/metrics"] {
-            let request = Request::head(server.url(path)).body(Full::default()).unwrap();
+            let request = Request::head(server.url(path))
+                .body(Full::default())
+                .unwrap();
             let response = client.request(request).await.unwrap();
-            assert!(response.headers()["content-length"].to_str().unwrap().parse::<u32>().unwrap() > 0);
+            assert!(
+                response.headers()["content-length"]
+                    .to_str()
+                    .unwrap()
+                    .parse::<u32>()
+                    .unwrap()
+                    > 0
+            );
             assert_eq!(text(response).await, "");
         }
     }

@@ -18,7 +18,9 @@ use support::{Running, get, http1, http2, text};
 use tower::service_fn;
 
 /// Answers at once, or on `/endless` never stops.
-async fn service(request: Request<Incoming>) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
+async fn service(
+    request: Request<Incoming>,
+) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let body = if request.uri().path() == "/endless" {
         let ticks = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 1024]))));
         BoxBody::new(StreamBody::new(ticks))
@@ -36,11 +38,18 @@ async fn requests_that_are_no_calls_share_one_label() {
         for path in ["/a", "/b?c=d", "/metricsx"] {
             text(client.request(get(&server.url(path))).await.unwrap()).await;
         }
-        let head = Request::builder().method(Method::HEAD).uri(server.url("/a")).body(Full::default()).unwrap();
+        let head = Request::builder()
+            .method(Method::HEAD)
+            .uri(server.url("/a"))
+            .body(Full::default())
+            .unwrap();
         text(client.request(head).await.unwrap()).await;
     }
     let response = http1().request(get(&server.url("/metrics"))).await.unwrap();
-    assert_eq!(response.headers()[CONTENT_TYPE], "text/plain; version=0.0.4; charset=utf-8");
+    assert_eq!(
+        response.headers()[CONTENT_TYPE],
+        "text/plain; version=0.0.4; charset=utf-8"
+    );
     let text = text(response).await;
     for line in [
         r#"portolan_rpc_requests_total{method="unmatched",protocol="http",status="200"} 8"#,
@@ -49,7 +58,10 @@ async fn requests_that_are_no_calls_share_one_label() {
         "portolan_requests_in_flight 0",
         r#"portolan_build_info{version="1.2.3"} 1"#,
     ] {
-        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
     }
     assert!(!text.contains("/b"), "{text}");
 }
@@ -68,10 +80,13 @@ async fn a_client_that_leaves_is_counted_as_cancelled() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), ended).await.expect("the end is noticed");
+        tokio::time::timeout(Duration::from_secs(5), ended)
+            .await
+            .expect("the end is noticed");
     }
     let text = metrics.open_metrics();
-    let cancelled = r#"portolan_rpc_requests_total{method="unmatched",protocol="http",status="CANCELLED"} 2"#;
+    let cancelled =
+        r#"portolan_rpc_requests_total{method="unmatched",protocol="http",status="CANCELLED"} 2"#;
     assert!(text.contains(cancelled), "{text}");
 }
 
@@ -79,8 +94,16 @@ async fn a_client_that_leaves_is_counted_as_cancelled() {
 async fn open_metrics_is_given_to_who_asks() {
     let server = Running::start(Server::new(service_fn(service)));
     let mut request = get(&server.url("/metrics"));
-    request.headers_mut().insert(ACCEPT, "application/openmetrics-text;version=1.0.0".parse().unwrap());
+    request.headers_mut().insert(
+        ACCEPT,
+        "application/openmetrics-text;version=1.0.0"
+            .parse()
+            .unwrap(),
+    );
     let response = http1().request(request).await.unwrap();
-    assert_eq!(response.headers()[CONTENT_TYPE], "application/openmetrics-text; version=1.0.0; charset=utf-8");
+    assert_eq!(
+        response.headers()[CONTENT_TYPE],
+        "application/openmetrics-text; version=1.0.0; charset=utf-8"
+    );
     assert!(text(response).await.ends_with("# EOF\n"));
 }

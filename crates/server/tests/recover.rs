@@ -20,7 +20,9 @@ type Ticks = stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>;
 
 /// Panics as the path says: at once, after a while, or while the body flows.
 #[allow(clippy::panic)]
-fn falling(request: Request<Incoming>) -> impl Future<Output = Result<Response<StreamBody<Ticks>>, Infallible>> {
+fn falling(
+    request: Request<Incoming>,
+) -> impl Future<Output = Result<Response<StreamBody<Ticks>>, Infallible>> {
     let path = request.uri().path().to_owned();
     assert_ne!(path, "/call", "fell in the call");
     async move {
@@ -41,7 +43,10 @@ fn falling(request: Request<Incoming>) -> impl Future<Output = Result<Response<S
 }
 
 fn grpc(url: &str) -> Request<Full<Bytes>> {
-    Request::post(url).header(CONTENT_TYPE, "application/grpc+proto").body(Full::default()).unwrap()
+    Request::post(url)
+        .header(CONTENT_TYPE, "application/grpc+proto")
+        .body(Full::default())
+        .unwrap()
 }
 
 #[tokio::test]
@@ -52,7 +57,10 @@ async fn a_panic_before_the_response_is_an_internal_error() {
             let response = client.request(get(&server.url(path))).await.unwrap();
             assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
             assert_eq!(response.headers()[CONTENT_TYPE], "application/json");
-            assert_eq!(text(response).await, r#"{"code":13,"message":"internal error","details":[]}"#);
+            assert_eq!(
+                text(response).await,
+                r#"{"code":13,"message":"internal error","details":[]}"#
+            );
 
             let response = client.request(grpc(&server.url(path))).await.unwrap();
             assert_eq!(response.status(), StatusCode::OK);
@@ -79,12 +87,16 @@ async fn a_panic_in_the_body_breaks_any_other_response_off() {
     let server = Running::start(Server::new(service_fn(falling)).metrics(metrics.clone()));
     for client in [http1(), http2()] {
         let response = client.request(get(&server.url("/body"))).await.unwrap();
-        assert!(response.into_body().collect().await.is_err(), "half a body must not look whole");
+        assert!(
+            response.into_body().collect().await.is_err(),
+            "half a body must not look whole"
+        );
         let response = client.request(get(&server.url("/fine"))).await.unwrap();
         assert_eq!(text(response).await, "ticktick");
     }
     assert_eq!(server.drained(Duration::from_secs(5)).await.cut, 0);
     let text = metrics.open_metrics();
-    let internal = r#"portolan_rpc_requests_total{method="unmatched",protocol="http",status="INTERNAL"} 2"#;
+    let internal =
+        r#"portolan_rpc_requests_total{method="unmatched",protocol="http",status="INTERNAL"} 2"#;
     assert!(text.contains(internal), "{text}");
 }

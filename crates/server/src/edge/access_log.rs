@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tracing::field::display;
+
 use super::observe::{Ending, Seen};
 
 /// Writes the line: a call by its method, anything else by its path. The query
@@ -17,13 +19,13 @@ pub(crate) fn write(seen: &Seen<'_>, ending: Ending, duration: Duration) {
     tracing::info!(
         target: "portolan::access",
         http_method = %seen.http_method,
-        protocol,
+        protocol = display(protocol),
         http_status = seen.http_status.map(|status| status.as_u16()),
         status = %ending.name(),
         duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3,
         bytes = seen.bytes,
-        request_id = seen.request_id.to_str().unwrap_or_default(),
-        peer = seen.peer.map(|peer| peer.0.to_string()),
+        request_id = display(seen.request_id.to_str().unwrap_or_default()),
+        peer = seen.peer.map(|peer| display(peer.0)),
         "{name}"
     );
 }

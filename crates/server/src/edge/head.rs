@@ -13,7 +13,9 @@ where
 {
     let (mut head, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact() {
-        head.headers.entry(CONTENT_LENGTH).or_insert_with(|| HeaderValue::from(length));
+        head.headers
+            .entry(CONTENT_LENGTH)
+            .or_insert_with(|| HeaderValue::from(length));
     }
     Response::from_parts(head, E::default())
 }
@@ -27,7 +29,8 @@ mod tests {
 
     #[test]
     fn the_length_stays() {
-        let response: Response<Empty<Bytes>> = without_body(Response::new(Full::<Bytes>::from("four")));
+        let response: Response<Empty<Bytes>> =
+            without_body(Response::new(Full::<Bytes>::from("four")));
         assert_eq!(response.headers()[CONTENT_LENGTH], "4");
         assert!(response.body().is_end_stream());
     }

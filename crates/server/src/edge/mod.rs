@@ -33,11 +33,17 @@ pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Bytes>>;
 
 impl<S> Edge<S> {
     pub(crate) fn new(service: S, metrics: Metrics) -> Self {
-        Self { service: Recover::new(service), metrics }
+        Self {
+            service: Recover::new(service),
+            metrics,
+        }
     }
 
     /// Answers one request.
-    pub(crate) async fn answer<I, B>(mut self, mut request: Request<I>) -> Result<Response<EdgeBody<B>>, Infallible>
+    pub(crate) async fn answer<I, B>(
+        mut self,
+        mut request: Request<I>,
+    ) -> Result<Response<EdgeBody<B>>, Infallible>
     where
         S: Service<Request<I>, Response = Response<B>, Error = Infallible>,
         B: Body<Data = Bytes>,
@@ -45,7 +51,11 @@ impl<S> Edge<S> {
     {
         let is_head = request.method() == Method::HEAD;
         if let Some(figures) = metrics::answer(&self.metrics, &request) {
-            let figures = if is_head { head::without_body(figures) } else { figures };
+            let figures = if is_head {
+                head::without_body(figures)
+            } else {
+                figures
+            };
             return Ok(figures.map(Either::Right));
         }
         let id = request_id::keep_or_make(request.headers_mut());
@@ -54,6 +64,10 @@ impl<S> Edge<S> {
         let mut response = self.service.call(request).await?;
         request_id::put(response.headers_mut(), id);
         let response = observation.watch(response);
-        Ok(if is_head { head::without_body(response).map(Either::Right) } else { response.map(Either::Left) })
+        Ok(if is_head {
+            head::without_body(response).map(Either::Right)
+        } else {
+            response.map(Either::Left)
+        })
     }
 }

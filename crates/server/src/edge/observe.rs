@@ -75,7 +75,11 @@ enum Last {
 }
 
 impl Observation {
-    pub(crate) fn begin<B>(request: &Request<B>, request_id: HeaderValue, calls: &Arc<CallMetrics>) -> Self {
+    pub(crate) fn begin<B>(
+        request: &Request<B>,
+        request_id: HeaderValue,
+        calls: &Arc<CallMetrics>,
+    ) -> Self {
         calls.begin();
         Self {
             started: Instant::now(),
@@ -98,7 +102,10 @@ impl Observation {
     {
         self.outcome = response.extensions().get::<Outcome>().cloned();
         self.http_status = Some(response.status());
-        response.map(|body| Observed { body, observation: self })
+        response.map(|body| Observed {
+            body,
+            observation: self,
+        })
     }
 
     /// Notes the end; the first time counts.

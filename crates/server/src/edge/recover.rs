@@ -66,23 +66,32 @@ where
         // The service is not used again after a panic within `call`: every
         // request has its own clone.
         match catch_unwind(AssertUnwindSafe(|| self.0.call(request))) {
-            Ok(call) => Recovering { call: Some(call), is_grpc },
+            Ok(call) => Recovering {
+                call: Some(call),
+                is_grpc,
+            },
             Err(panic) => {
                 log(&*panic);
-                Recovering { call: None, is_grpc }
+                Recovering {
+                    call: None,
+                    is_grpc,
+                }
             }
         }
     }
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {
-    headers.get(CONTENT_TYPE).is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// What a panic said.
 pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
 }
 
 fn log(panic: &(dyn Any + Send)) {
@@ -116,7 +125,13 @@ where
             Ok(polled) => {
                 let Ok(response) = ready!(polled);
                 let is_grpc = is_grpc && !response.headers().contains_key(GRPC_STATUS);
-                Poll::Ready(Ok(response.map(|body| Recovered { state: State::Service { body, is_grpc, fallen: false } })))
+                Poll::Ready(Ok(response.map(|body| Recovered {
+                    state: State::Service {
+                        body,
+                        is_grpc,
+                        fallen: false,
+                    },
+                })))
             }
             Err(panic) => {
                 log(&*panic);
@@ -131,11 +146,19 @@ fn apology<B>(is_grpc: bool) -> Response<Recovered<B>> {
     let (status, content_type, bytes) = if is_grpc {
         (StatusCode::OK, "application/grpc", None)
     } else {
-        (StatusCode::INTERNAL_SERVER_ERROR, "application/json", Some(Bytes::from_static(JSON.as_bytes())))
+        (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "application/json",
+            Some(Bytes::from_static(JSON.as_bytes())),
+        )
     };
-    let mut response = Response::new(Recovered { state: State::Apology { bytes } });
+    let mut response = Response::new(Recovered {
+        state: State::Apology { bytes },
+    });
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     if is_grpc {
         put_status(response.headers_mut());
     }
@@ -176,11 +199,20 @@ where
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let (body, is_grpc, fallen) = match self.project().state.project() {
-            StateProjection::Apology { bytes } => return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
+            StateProjection::Apology { bytes } => {
+                return Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes))));
+            }
             StateProjection::Service { fallen: true, .. } => return Poll::Ready(None),
-            StateProjection::Service { body, is_grpc, fallen } => (body, *is_grpc, fallen),
+            StateProjection::Service {
+                body,
+                is_grpc,
+                fallen,
+            } => (body, *is_grpc, fallen),
         };
         match catch_unwind(AssertUnwindSafe(|| body.poll_frame(context))) {
             Ok(polled) => polled.map_err(Into::into),
@@ -208,7 +240,9 @@ where
 
     fn size_hint(&self) -> SizeHint {
         match &self.state {
-            State::Apology { bytes } => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            State::Apology { bytes } => {
+                SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64))
+            }
             State::Service { fallen: true, .. } => SizeHint::with_exact(0),
             State::Service { body, .. } => body.size_hint(),
         }

@@ -23,7 +23,8 @@ pub(crate) fn keep_or_make(headers: &mut HeaderMap) -> HeaderValue {
     }
     let mut text = Uuid::encode_buffer();
     let text = Uuid::now_v7().hyphenated().encode_lower(&mut text);
-    let made = HeaderValue::from_str(text).expect("hexadecimal digits and hyphens are visible ASCII");
+    let made =
+        HeaderValue::from_str(text).expect("hexadecimal digits and hyphens are visible ASCII");
     headers.insert(REQUEST_ID, made.clone());
     made
 }
@@ -47,7 +48,10 @@ mod tests {
         headers.append(REQUEST_ID, HeaderValue::from_bytes(given).unwrap());
         headers.append(REQUEST_ID, HeaderValue::from_static("second"));
         let id = keep_or_make(&mut headers);
-        assert_eq!(headers.get_all(REQUEST_ID).iter().collect::<Vec<_>>(), [&id]);
+        assert_eq!(
+            headers.get_all(REQUEST_ID).iter().collect::<Vec<_>>(),
+            [&id]
+        );
         id.as_bytes() == given
     }
 

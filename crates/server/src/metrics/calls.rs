@@ -23,8 +23,24 @@ const UNMATCHED: &str = "unmatched";
 const PLAIN: &str = "http";
 /// Upper bounds in seconds. From half a millisecond, since in-process calls are
 /// fast, to a minute, since streams are long.
-const BUCKETS: [f64; 16] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 60.0, f64::INFINITY];
+const BUCKETS: [f64; 16] = [
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+    5.0,
+    10.0,
+    60.0,
+    f64::INFINITY,
+];
 /// Percentiles are read from a histogram that is exact to one percent, from a
 /// microsecond to an hour; longer calls count as an hour.
 const LONGEST_MICROS: u64 = 3_600_000_000;
@@ -70,11 +86,18 @@ impl CallMetrics {
     /// The figures of every method that was called, in alphabetical order.
     #[must_use]
     pub fn methods(&self) -> Vec<MethodCalls> {
-        let each = self.snapshot().into_iter().filter(|(name, _)| &**name != UNMATCHED);
+        let each = self
+            .snapshot()
+            .into_iter()
+            .filter(|(name, _)| &**name != UNMATCHED);
         each.map(|(name, method)| {
             let method = lock(&method);
             let mut codes = BTreeMap::new();
-            for (ending, count) in method.protocols.iter().flat_map(|(_, protocol)| &protocol.endings) {
+            for (ending, count) in method
+                .protocols
+                .iter()
+                .flat_map(|(_, protocol)| &protocol.endings)
+            {
                 *codes.entry(ending.name().into_owned()).or_default() += count;
             }
             let percentile = |share| Duration::from_micros(method.micros.value_at_quantile(share));
@@ -98,7 +121,10 @@ impl CallMetrics {
 
     /// Whether the method was called before.
     pub(crate) fn knows(&self, method: &str) -> bool {
-        self.methods.read().unwrap_or_else(PoisonError::into_inner).contains_key(method)
+        self.methods
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .contains_key(method)
     }
 
     pub(crate) fn begin(&self) {
@@ -107,18 +133,32 @@ impl CallMetrics {
 
     /// Counts a call that has ended. `call` is its method and protocol; absent
     /// for a request that was none.
-    pub(crate) fn end(&self, call: Option<(&str, &'static str)>, ending: Ending, duration: Duration) {
+    pub(crate) fn end(
+        &self,
+        call: Option<(&str, &'static str)>,
+        ending: Ending,
+        duration: Duration,
+    ) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let (name, protocol) = call.unwrap_or((UNMATCHED, PLAIN));
         let method = self.method(name);
         let mut method = lock(&method);
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        method.micros.saturating_record(micros.clamp(1, LONGEST_MICROS));
-        method.protocol(protocol).record(ending, duration.as_secs_f64());
+        method
+            .micros
+            .saturating_record(micros.clamp(1, LONGEST_MICROS));
+        method
+            .protocol(protocol)
+            .record(ending, duration.as_secs_f64());
     }
 
     fn method(&self, name: &str) -> Arc<Mutex<Method>> {
-        if let Some(method) = self.methods.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        if let Some(method) = self
+            .methods
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+        {
             return Arc::clone(method);
         }
         let mut methods = self.methods.write().unwrap_or_else(PoisonError::into_inner);
@@ -127,7 +167,10 @@ impl CallMetrics {
 
     fn snapshot(&self) -> BTreeMap<Box<str>, Arc<Mutex<Method>>> {
         let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner);
-        methods.iter().map(|(name, method)| (name.clone(), Arc::clone(method))).collect()
+        methods
+            .iter()
+            .map(|(name, method)| (name.clone(), Arc::clone(method)))
+            .collect()
     }
 }
 
@@ -138,17 +181,25 @@ fn lock(method: &Mutex<Method>) -> std::sync::MutexGuard<'_, Method> {
 
 impl Default for Method {
     fn default() -> Self {
-        let micros = Histogram::new_with_bounds(1, LONGEST_MICROS, 2).expect("the bounds are in order");
-        Self { micros, protocols: Vec::new() }
+        let micros =
+            Histogram::new_with_bounds(1, LONGEST_MICROS, 2).expect("the bounds are in order");
+        Self {
+            micros,
+            protocols: Vec::new(),
+        }
     }
 }
 
 impl Method {
     fn protocol(&mut self, name: &'static str) -> &mut Protocol {
-        let index = self.protocols.iter().position(|(known, _)| *known == name).unwrap_or_else(|| {
-            self.protocols.push((name, Protocol::default()));
-            self.protocols.len() - 1
-        });
+        let index = self
+            .protocols
+            .iter()
+            .position(|(known, _)| *known == name)
+            .unwrap_or_else(|| {
+                self.protocols.push((name, Protocol::default()));
+                self.protocols.len() - 1
+            });
         &mut self.protocols[index].1
     }
 }
@@ -157,7 +208,10 @@ impl Protocol {
     fn record(&mut self, ending: Ending, seconds: f64) {
         *self.endings.entry(ending).or_default() += 1;
         self.seconds += seconds;
-        let bucket = BUCKETS.iter().position(|&bound| seconds <= bound).unwrap_or(BUCKETS.len() - 1);
+        let bucket = BUCKETS
+            .iter()
+            .position(|&bound| seconds <= bound)
+            .unwrap_or(BUCKETS.len() - 1);
         self.buckets[bucket] += 1;
     }
 }
@@ -167,7 +221,7 @@ impl Collector for CallMetrics {
         let methods = self.snapshot();
         let mut counter = encoder.encode_descriptor(
             "portolan_rpc_requests",
-            "Requests that have ended, by method, protocol and status",
+            "Requests that have ended, by method, protocol and status.",
             None,
             MetricType::Counter,
         )?;
@@ -179,13 +233,15 @@ impl Collector for CallMetrics {
                         ("protocol", Cow::Borrowed(*protocol)),
                         ("status", ending.name()),
                     ];
-                    counter.encode_family(&labels)?.encode_counter(count, None::<&Exemplar<[(&str, &str); 0], u64>>)?;
+                    counter
+                        .encode_family(&labels)?
+                        .encode_counter(count, None::<&Exemplar<[(&str, &str); 0], u64>>)?;
                 }
             }
         }
         let mut histogram = encoder.encode_descriptor(
             "portolan_rpc_duration",
-            "Seconds from a request's head to the end of its response",
+            "Seconds from a request's head to the end of its response.",
             Some(&Unit::Seconds),
             MetricType::Histogram,
         )?;
@@ -193,27 +249,40 @@ impl Collector for CallMetrics {
             for (protocol, figures) in &lock(method).protocols {
                 let labels = [("method", &**name), ("protocol", *protocol)];
                 let mut buckets = [(0.0, 0); BUCKETS.len()];
-                for (bucket, pair) in buckets.iter_mut().zip(BUCKETS.into_iter().zip(figures.buckets)) {
+                for (bucket, pair) in buckets
+                    .iter_mut()
+                    .zip(BUCKETS.into_iter().zip(figures.buckets))
+                {
                     *bucket = pair;
                 }
                 let count = figures.buckets.iter().sum();
-                histogram.encode_family(&labels)?.encode_histogram::<[(&str, &str); 0]>(
-                    figures.seconds,
-                    count,
-                    &buckets,
-                    None,
-                )?;
+                histogram
+                    .encode_family(&labels)?
+                    .encode_histogram::<[(&str, &str); 0]>(
+                        figures.seconds,
+                        count,
+                        &buckets,
+                        None,
+                    )?;
             }
         }
         encoder
-            .encode_descriptor("portolan_requests_in_flight", "Requests that run now", None, MetricType::Gauge)?
+            .encode_descriptor(
+                "portolan_requests_in_flight",
+                "Requests that run now.",
+                None,
+                MetricType::Gauge,
+            )?
             .encode_gauge(&self.in_flight())
     }
 }
 
 impl fmt::Debug for CallMetrics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("CallMetrics").field("in_flight", &self.in_flight).finish_non_exhaustive()
+        formatter
+            .debug_struct("CallMetrics")
+            .field("in_flight", &self.in_flight)
+            .finish_non_exhaustive()
     }
 }
 
@@ -227,11 +296,17 @@ mod tests {
     #[test]
     fn a_method_is_counted_over_all_protocols() {
         let calls = CallMetrics::default();
-        for (protocol, code, millis) in
-            [("grpc", Code::Ok, 10), ("rest", Code::Ok, 20), ("connect", Code::NotFound, 30)]
-        {
+        for (protocol, code, millis) in [
+            ("grpc", Code::Ok, 10),
+            ("rest", Code::Ok, 20),
+            ("connect", Code::NotFound, 30),
+        ] {
             calls.begin();
-            calls.end(Some(("/a.A/Get", protocol)), Ending::Rpc(code), Duration::from_millis(millis));
+            calls.end(
+                Some(("/a.A/Get", protocol)),
+                Ending::Rpc(code),
+                Duration::from_millis(millis),
+            );
         }
         calls.begin();
         calls.end(None, Ending::Http(StatusCode::NOT_FOUND), Duration::ZERO);
@@ -240,12 +315,24 @@ mod tests {
         assert_eq!(calls.in_flight(), 1);
         assert!(calls.knows("/a.A/Get") && !calls.knows("/a.A/Put"));
         let methods = calls.methods();
-        assert_eq!(methods.len(), 1, "requests that are no calls are not among the methods");
+        assert_eq!(
+            methods.len(),
+            1,
+            "requests that are no calls are not among the methods"
+        );
         assert_eq!(methods[0].method, "a.A/Get");
         assert_eq!(methods[0].calls, 3);
-        assert_eq!(methods[0].codes, BTreeMap::from([("NOT_FOUND".into(), 1), ("OK".into(), 2)]));
-        let near = |duration: Duration, millis: f64| (duration.as_secs_f64() * 1e3 / millis - 1.0).abs() < 0.01;
-        assert!(near(methods[0].p50, 20.0) && near(methods[0].p99, 30.0), "{methods:?}");
+        assert_eq!(
+            methods[0].codes,
+            BTreeMap::from([("NOT_FOUND".into(), 1), ("OK".into(), 2)])
+        );
+        let near = |duration: Duration, millis: f64| {
+            (duration.as_secs_f64() * 1e3 / millis - 1.0).abs() < 0.01
+        };
+        assert!(
+            near(methods[0].p50, 20.0) && near(methods[0].p99, 30.0),
+            "{methods:?}"
+        );
     }
 
     #[test]

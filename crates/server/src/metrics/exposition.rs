@@ -22,8 +22,12 @@ pub(crate) fn answer<B>(metrics: &Metrics, request: &Request<B>) -> Option<Respo
         (PROMETHEUS_TEXT, metrics.prometheus_text())
     };
     let mut response = Response::new(Full::from(text));
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+        .headers_mut()
+        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Some(response)
 }
 
@@ -47,7 +51,10 @@ pub(super) fn prometheus_text(open_metrics: &str) -> String {
         if let Some(family) = line.strip_prefix("# HELP ") {
             // Held back: its name depends on the type, which comes next.
             help = family.split_once(' ');
-        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|family| family.split_once(' ')) {
+        } else if let Some((name, kind)) = line
+            .strip_prefix("# TYPE ")
+            .and_then(|family| family.split_once(' '))
+        {
             let (suffix, kind) = match kind {
                 "counter" => ("_total", "counter"),
                 "info" => ("_info", "gauge"),
@@ -70,7 +77,12 @@ mod tests {
     use super::*;
 
     fn scrape(method: Method, path: &str, accept: &str) -> Option<Response<Full<Bytes>>> {
-        let request = Request::builder().method(method).uri(path).header(ACCEPT, accept).body(()).unwrap();
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(ACCEPT, accept)
+            .body(())
+            .unwrap();
         answer(&Metrics::default(), &request)
     }
 
@@ -85,7 +97,11 @@ mod tests {
     #[test]
     fn the_scraper_chooses_the_form() {
         let prometheus = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.4,*/*;q=0.1";
-        for (accept, expected) in [(prometheus, OPEN_METRICS), ("*/*", PROMETHEUS_TEXT), ("", PROMETHEUS_TEXT)] {
+        for (accept, expected) in [
+            (prometheus, OPEN_METRICS),
+            ("*/*", PROMETHEUS_TEXT),
+            ("", PROMETHEUS_TEXT),
+        ] {
             let response = scrape(Method::GET, "/metrics", accept).unwrap();
             assert_eq!(response.headers()[CONTENT_TYPE], expected, "{accept}");
         }

@@ -45,10 +45,17 @@ impl Metrics {
     pub fn new(build: BuildInfo) -> Self {
         let calls = Arc::new(CallMetrics::default());
         let mut registry = Registry::default();
-        registry.register("portolan_build", "The build that is running", Info::new([("version", build.version)]));
+        registry.register(
+            "portolan_build",
+            "The build that is running",
+            Info::new([("version", build.version)]),
+        );
         registry.register_collector(Box::new(Arc::clone(&calls)));
         registry.register_collector(Box::new(process::Process));
-        Self(Arc::new(Inner { calls, registry: Mutex::new(registry) }))
+        Self(Arc::new(Inner {
+            calls,
+            registry: Mutex::new(registry),
+        }))
     }
 
     /// Adds figures of one's own.
@@ -79,7 +86,13 @@ impl Metrics {
 
     fn registry<T>(&self, work: impl FnOnce(&mut Registry) -> T) -> T {
         // A collector that panics leaves the registry as it was.
-        work(&mut self.0.registry.lock().unwrap_or_else(PoisonError::into_inner))
+        work(
+            &mut self
+                .0
+                .registry
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
     }
 }
 
@@ -91,6 +104,9 @@ impl Default for Metrics {
 
 impl fmt::Debug for Metrics {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("Metrics").field("calls", &self.0.calls).finish_non_exhaustive()
+        formatter
+            .debug_struct("Metrics")
+            .field("calls", &self.0.calls)
+            .finish_non_exhaustive()
     }
 }

@@ -22,16 +22,48 @@ impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
         let mut gauge = |name, help, unit: Option<Unit>, value: Option<f64>| -> fmt::Result {
             let Some(value) = value else { return Ok(()) };
-            encoder.encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?.encode_gauge(&value)
+            encoder
+                .encode_descriptor(name, help, unit.as_ref(), MetricType::Gauge)?
+                .encode_gauge(&value)
         };
-        gauge("process_resident_memory", "Resident memory", Some(Unit::Bytes), memory("VmRSS:"))?;
-        gauge("process_virtual_memory", "Virtual memory", Some(Unit::Bytes), memory("VmSize:"))?;
-        gauge("process_open_fds", "Open file descriptors", None, open_files())?;
-        gauge("process_max_fds", "File descriptors that may be open", None, open_files_limit())?;
-        gauge("process_start_time", "Start, in seconds since 1970", Some(Unit::Seconds), start_time())?;
+        gauge(
+            "process_resident_memory",
+            "Resident memory.",
+            Some(Unit::Bytes),
+            memory("VmRSS:"),
+        )?;
+        gauge(
+            "process_virtual_memory",
+            "Virtual memory.",
+            Some(Unit::Bytes),
+            memory("VmSize:"),
+        )?;
+        gauge(
+            "process_open_fds",
+            "Open file descriptors.",
+            None,
+            open_files(),
+        )?;
+        gauge(
+            "process_max_fds",
+            "File descriptors that may be open.",
+            None,
+            open_files_limit(),
+        )?;
+        gauge(
+            "process_start_time",
+            "Start, in seconds since 1970.",
+            Some(Unit::Seconds),
+            start_time(),
+        )?;
         if let Some(seconds) = cpu_seconds() {
             encoder
-                .encode_descriptor("process_cpu", "CPU time used", Some(&Unit::Seconds), MetricType::Counter)?
+                .encode_descriptor(
+                    "process_cpu",
+                    "CPU time used.",
+                    Some(&Unit::Seconds),
+                    MetricType::Counter,
+                )?
                 .encode_counter(&seconds, None::<&Exemplar<[(&str, &str); 0], f64>>)?;
         }
         Ok(())
@@ -48,12 +80,19 @@ fn memory(field: &str) -> Option<f64> {
 
 fn open_files() -> Option<f64> {
     // The listing itself has one of them open.
-    Some(fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64)
+    Some(
+        fs::read_dir("/proc/self/fd")
+            .ok()?
+            .count()
+            .saturating_sub(1) as f64,
+    )
 }
 
 fn open_files_limit() -> Option<f64> {
     let limits = fs::read_to_string("/proc/self/limits").ok()?;
-    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    let line = limits
+        .lines()
+        .find_map(|line| line.strip_prefix("Max open files"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -62,7 +101,11 @@ fn open_files_limit() -> Option<f64> {
 fn stat() -> Option<Vec<f64>> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let (_, rest) = stat.rsplit_once(')')?;
-    Some(rest.split_whitespace().map(|field| field.parse().unwrap_or(0.0)).collect())
+    Some(
+        rest.split_whitespace()
+            .map(|field| field.parse().unwrap_or(0.0))
+            .collect(),
+    )
 }
 
 fn cpu_seconds() -> Option<f64> {
@@ -75,7 +118,12 @@ fn start_time() -> Option<f64> {
     // `starttime`, field 22, counts from the start of the machine.
     let since_boot = stat()?.get(19)? / TICKS_PER_SECOND;
     let stat = fs::read_to_string("/proc/stat").ok()?;
-    let boot: f64 = stat.lines().find_map(|line| line.strip_prefix("btime "))?.trim().parse().ok()?;
+    let boot: f64 = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))?
+        .trim()
+        .parse()
+        .ok()?;
     Some(boot + since_boot)
 }
 
@@ -93,7 +141,10 @@ mod tests {
         assert!(open_files().unwrap() >= 3.0);
         assert!(open_files_limit().unwrap() >= open_files().unwrap());
         assert!(cpu_seconds().unwrap() >= 0.0);
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap()
+            .as_secs_f64();
         assert!((now - start_time().unwrap()).abs() < 3600.0);
     }
 }

@@ -30,7 +30,11 @@ impl Running {
     /// Serves on a port that the system chooses.
     pub(crate) fn start<S, B>(server: Server<S>) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
         S::Future: Send + 'static,
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -42,7 +46,11 @@ impl Running {
             let _ = stopped.await;
         };
         let served = tokio::spawn(server.listen(listener).serve(shutdown));
-        Self { address, stop: Some(stop), served }
+        Self {
+            address,
+            stop: Some(stop),
+            served,
+        }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -59,7 +67,10 @@ impl Running {
     /// Waits for the end, which must come in the time.
     pub(crate) async fn drained(mut self, within: Duration) -> Drained {
         self.stop();
-        tokio::time::timeout(within, self.served).await.expect("the server ends in time").unwrap()
+        tokio::time::timeout(within, self.served)
+            .await
+            .expect("the server ends in time")
+            .unwrap()
     }
 }
 
@@ -68,7 +79,9 @@ pub(crate) fn http1() -> HttpClient {
 }
 
 pub(crate) fn http2() -> HttpClient {
-    Client::builder(TokioExecutor::new()).http2_only(true).build_http()
+    Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http()
 }
 
 pub(crate) fn get(url: &str) -> Request<Full<Bytes>> {

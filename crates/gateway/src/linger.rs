@@ -1,0 +1,198 @@
+//! What an early answer owes an HTTP/1.1 client: that the rest of its request
+//! is read.
+//!
+//! A server that answers and closes while a client still sends makes the client
+//! lose the answer: the unread bytes turn the close into a reset (RFC 9112
+//! §9.6). So the rest is read and thrown away, up to a size and a time.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, Version, header, request::Parts};
+use http_body::{Body as _, Frame, SizeHint};
+
+use crate::body::BoxError;
+use crate::{Body, messages};
+
+/// How much is read, in bytes, and for how long, before the connection is
+/// given up.
+const MOST: usize = 64 * 1024 * 1024;
+const LONGEST: Duration = Duration::from_secs(5);
+
+/// The part of a request body that nobody read.
+#[derive(Clone, Default)]
+pub(crate) struct Unread(Option<Arc<Mutex<Option<Body>>>>);
+
+impl Unread {
+    /// Watches a body. Over HTTP/2 there is nothing to do: a stream is reset
+    /// alone. A client that waits for `100 Continue` has sent nothing yet.
+    pub(crate) fn watch(head: &Parts, body: Body) -> (Body, Self) {
+        let waits = head.headers.contains_key(header::EXPECT);
+        if head.version >= Version::HTTP_2 || waits || body.is_end_stream() {
+            return (body, Self(None));
+        }
+        let rest = Arc::new(Mutex::new(None));
+        let watched = Watched { body: Some(body), rest: Arc::clone(&rest) };
+        (Body::new(watched), Self(Some(rest)))
+    }
+
+    /// Sees to it that a response arrives: one that is complete waits for the
+    /// rest of the request, and a stream does so at its end.
+    pub(crate) async fn settle(self, response: Response<Body>) -> Response<Body> {
+        if self.0.is_none() {
+            return response;
+        }
+        if response.body().size_hint().exact().is_none() {
+            return response.map(|body| Body::new(Lingering { body: Some(body), unread: self, drain: None }));
+        }
+        let mut response = response;
+        if !self.drain().await {
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
+    /// Reads the rest; false when there is too much of it.
+    async fn drain(self) -> bool {
+        let Some(mut body) = self.0.and_then(|rest| rest.lock().unwrap_or_else(PoisonError::into_inner).take())
+        else {
+            return true;
+        };
+        let read = async {
+            let mut size = 0;
+            while let Ok(Some(data)) = messages::next_data(&mut body).await {
+                size += data.len();
+                if size > MOST {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(LONGEST, read).await.unwrap_or(false)
+    }
+}
+
+/// A request body that leaves behind what was not read of it.
+struct Watched {
+    body: Option<Body>,
+    rest: Arc<Mutex<Option<Body>>>,
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+    }
+}
+
+impl http_body::Body for Watched {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let frame = ready!(Pin::new(body).poll_frame(context));
+        if !matches!(frame, Some(Ok(_))) {
+            self.body = None;
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(SizeHint::default, http_body::Body::size_hint)
+    }
+}
+
+/// A streamed response that ends when the request is read.
+struct Lingering {
+    body: Option<Body>,
+    unread: Unread,
+    drain: Option<Pin<Box<dyn Future<Output = bool> + Send>>>,
+}
+
+impl http_body::Body for Lingering {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(body) = &mut self.body {
+            if let Some(frame) = ready!(Pin::new(body).poll_frame(context)) {
+                return Poll::Ready(Some(frame));
+            }
+            // The service lets go of the request with its reply.
+            self.body = None;
+            self.drain = Some(Box::pin(self.unread.clone().drain()));
+        }
+        if let Some(drain) = &mut self.drain {
+            ready!(drain.as_mut().poll(context));
+            self.drain = None;
+        }
+        Poll::Ready(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+    use http_body_util::{BodyExt, StreamBody};
+
+    use super::*;
+
+    fn request(pieces: usize) -> (Parts, Body, Arc<Mutex<usize>>) {
+        let read = Arc::new(Mutex::new(0));
+        let count = Arc::clone(&read);
+        let frames = stream::iter(0..pieces).map(move |_| {
+            *count.lock().unwrap() += 1;
+            Ok::<_, BoxError>(Frame::data(Bytes::from_static(&[0; 1024])))
+        });
+        let (head, ()) = http::Request::new(()).into_parts();
+        (head, Body::new(StreamBody::new(frames)), read)
+    }
+
+    use futures_util::StreamExt;
+
+    #[tokio::test]
+    async fn the_rest_of_a_request_is_read_before_a_complete_answer() {
+        let (head, body, read) = request(10);
+        let (body, unread) = Unread::watch(&head, body);
+        drop(body);
+        let response = unread.settle(Response::new(Body::from(vec![1]))).await;
+        assert_eq!(*read.lock().unwrap(), 10);
+        assert!(!response.headers().contains_key(header::CONNECTION));
+    }
+
+    #[tokio::test]
+    async fn too_much_of_it_closes_the_connection() {
+        let (head, body, read) = request(usize::MAX);
+        let (body, unread) = Unread::watch(&head, body);
+        drop(body);
+        let response = unread.settle(Response::new(Body::from(vec![1]))).await;
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+        assert_eq!(*read.lock().unwrap(), MOST / 1024 + 1);
+    }
+
+    #[tokio::test]
+    async fn a_streamed_answer_reads_it_at_its_end() {
+        let (head, body, read) = request(10);
+        let (body, unread) = Unread::watch(&head, body);
+        drop(body);
+        let answer = StreamBody::new(stream::iter([Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"x")))]));
+        let mut response = unread.settle(Response::new(Body::new(answer))).await;
+        assert!(response.body_mut().frame().await.is_some());
+        assert_eq!(*read.lock().unwrap(), 0);
+        assert!(response.body_mut().frame().await.is_none());
+        assert_eq!(*read.lock().unwrap(), 10);
+    }
+}
