@@ -3,8 +3,12 @@
 
 use std::{io, path::PathBuf, sync::Arc};
 
-use crate::memory::{BatchId, Dimension, Filters, Limit, Namespace};
 use crate::words::Words;
+use crate::{
+    embedding::Dimension,
+    names::{BatchId, Namespace},
+    search::{Filters, Limit},
+};
 
 /// Why an operation failed.
 ///

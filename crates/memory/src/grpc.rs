@@ -8,10 +8,13 @@ use futures_util::StreamExt;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
+    embedding::Vector,
     error::{Error, Invalid},
     memories::{Batch, BatchOutcome, Memories, VectorSearch},
-    memory::{BatchId, Filters, Found, Limit, Memory, Namespace, NewMemory, Threshold, Vector},
+    memory::{Found, Memory, NewMemory},
+    names::{BatchId, Namespace},
     proto::{self, memory_service_server::MemoryService, metrics_server::Metrics},
+    search::{Filters, Limit, Threshold},
 };
 
 /// The request metadata that names the namespace of a call.

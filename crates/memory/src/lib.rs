@@ -7,25 +7,28 @@
 //! gRPC. Servers, gateways, flags and files of settings are no part of this
 //! crate.
 
+mod embedding;
 mod error;
 mod fusion;
 pub mod grpc;
 mod memories;
 mod memory;
+mod names;
 pub mod proto;
+mod search;
 mod settings;
 mod store;
 pub mod vector;
 mod words;
 
 pub use self::{
+    embedding::{Dimension, Metric, Vector},
     error::{Error, Invalid},
     memories::{Batch, BatchOutcome, Memories, MemoryStream, VectorSearch},
-    memory::{
-        BatchId, CreatedAt, Dimension, Figures, Filters, Found, Limit, Memory, MemoryId, Metadata,
-        Metric, Namespace, NewMemory, Threshold, Vector,
-    },
+    memory::{CreatedAt, Figures, Found, Memory, MemoryId, Metadata, NewMemory},
+    names::{BatchId, Namespace},
     proto::FILE_DESCRIPTOR_SET,
+    search::{Filters, Limit, Threshold},
     settings::{Durability, Settings},
     store::Failure,
     words::Words,

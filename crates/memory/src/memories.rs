@@ -9,11 +9,11 @@ use futures_util::stream;
 use tokio::task::JoinSet;
 
 use crate::{
+    embedding::Vector,
     error::{Error, Invalid},
-    memory::{
-        BatchId, Figures, Filters, Found, Limit, Memory, MemoryId, Namespace, NewMemory, Threshold,
-        Vector,
-    },
+    memory::{Figures, Found, Memory, MemoryId, NewMemory},
+    names::{BatchId, Namespace},
+    search::{Filters, Limit, Threshold},
     settings::Settings,
     store::{By, Chunk, Failure, Pages, Progress, Search, SqliteStore, Store},
     words::Words,
@@ -82,7 +82,7 @@ pub struct VectorSearch {
 
 impl Memories {
     /// Opens the data folder, which is made if it is missing. Blocks while it
-    /// reads the vectors into memory: about 2 µs for each of 384 components.
+    /// reads the vectors into memory: about 2 µs for a vector of 384 components.
     ///
     /// # Errors
     /// When the folder cannot be used: [`Error`] says for which reason.

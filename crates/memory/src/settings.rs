@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use crate::memory::{Dimension, Metric};
+use crate::embedding::{Dimension, Metric};
 
 /// How a memory is opened.
 #[derive(Clone, Debug)]

@@ -11,11 +11,11 @@ use async_trait::async_trait;
 
 pub(crate) use self::sqlite::SqliteStore;
 use crate::{
+    embedding::Vector,
     error::{Error, Invalid},
-    memory::{
-        BatchId, Figures, Filters, Found, Limit, Memory, MemoryId, Namespace, NewMemory, Threshold,
-        Vector,
-    },
+    memory::{Figures, Found, Memory, MemoryId, NewMemory},
+    names::{BatchId, Namespace},
+    search::{Filters, Limit, Threshold},
     words::Words,
 };
 

@@ -5,11 +5,11 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{By, Chunk, Pages, Search, Store};
 use crate::{
+    embedding::{Dimension, Vector},
     error::{Error, Invalid},
-    memory::{
-        BatchId, Dimension, Filters, Found, Limit, Memory, MemoryId, Metadata, Namespace,
-        NewMemory, Threshold, Vector,
-    },
+    memory::{Found, Memory, MemoryId, Metadata, NewMemory},
+    names::{BatchId, Namespace},
+    search::{Filters, Limit, Threshold},
     words::Words,
 };
 

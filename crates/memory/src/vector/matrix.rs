@@ -8,7 +8,7 @@
 use std::{cmp::Ordering, collections::BinaryHeap, sync::Arc};
 
 use super::kernel::{Comparison, Kernel, Lane, WIDTH};
-use crate::memory::{Dimension, Metric};
+use crate::embedding::{Dimension, Metric};
 
 /// Rows in a full segment. A write that meets a reader copies one segment, at
 /// 384 components 1.5 MB or about 0.2 ms.

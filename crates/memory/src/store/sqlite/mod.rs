@@ -30,11 +30,12 @@ use self::{
 };
 use super::{By, Chunk, Pages, Progress, Search, Store};
 use crate::{
+    embedding::Vector,
     error::{Error, Invalid},
     fusion,
-    memory::{
-        BatchId, Figures, Filters, Found, Memory, MemoryId, Namespace, NewMemory, Threshold, Vector,
-    },
+    memory::{Figures, Found, Memory, MemoryId, NewMemory},
+    names::{BatchId, Namespace},
+    search::{Filters, Threshold},
     settings::Settings,
     words::Words,
 };

@@ -18,12 +18,7 @@ use super::{
     readers::blocking,
     schema::{self, Purpose},
 };
-use crate::{
-    error::Error,
-    memory::{Filters, Memory},
-    store::Pages,
-    words::Words,
-};
+use crate::{error::Error, memory::Memory, search::Filters, store::Pages, words::Words};
 
 /// The most streams at a time, each with a connection and a snapshot.
 pub(super) const STREAMS: usize = 256;

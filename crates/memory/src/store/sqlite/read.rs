@@ -5,7 +5,8 @@ use rusqlite::{Connection, OptionalExtension, Row, ToSql, params_from_iter, type
 
 use super::spaces::extend_components;
 use crate::{
-    memory::{CreatedAt, Filters, Memory, MemoryId, Metadata},
+    memory::{CreatedAt, Memory, MemoryId, Metadata},
+    search::Filters,
     store::{Failure, Progress},
     words::Words,
 };

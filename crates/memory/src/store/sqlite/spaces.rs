@@ -9,8 +9,9 @@ use std::{
 use rusqlite::Connection;
 
 use crate::{
+    embedding::{Dimension, Metric},
     error::Invalid,
-    memory::{Dimension, Metric, Namespace},
+    names::Namespace,
     vector::Matrix,
 };
 

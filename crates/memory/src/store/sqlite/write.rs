@@ -15,8 +15,10 @@ use super::{
     spaces::{Space, Spaces, write_components},
 };
 use crate::{
+    embedding::Dimension,
     error::{Error, Invalid},
-    memory::{CreatedAt, Dimension, Memory, MemoryId, Namespace, NewMemory},
+    memory::{CreatedAt, Memory, MemoryId, NewMemory},
+    names::Namespace,
     store::Chunk,
 };
 

@@ -19,7 +19,8 @@ use super::{
 };
 use crate::{
     error::{Error, Invalid},
-    memory::{Memory, MemoryId, Namespace, NewMemory},
+    memory::{Memory, MemoryId, NewMemory},
+    names::Namespace,
     store::Chunk,
 };
 
