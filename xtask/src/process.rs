@@ -3,7 +3,9 @@
 
 use std::ffi::OsStr;
 use std::io::ErrorKind;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
@@ -113,6 +115,42 @@ pub(crate) fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
+/// Runs a program to its end, with its output on ours, and kills it when it
+/// takes longer than that: a client that waits for ever must not hold up CI.
+pub(crate) fn run_within(limit: Duration, command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy().into_owned();
+    let mut process = command
+        .spawn()
+        .with_context(|| format!("`{program}` does not start"))?;
+    let deadline = Instant::now() + limit;
+    loop {
+        match process.try_wait()? {
+            Some(status) if status.success() => return Ok(()),
+            Some(status) => bail!("`{program}` ended with {status}"),
+            None if Instant::now() > deadline => {
+                end(&mut process)?;
+                bail!("`{program}` was killed after {} s", limit.as_secs());
+            }
+            None => thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}
+
+/// Ends a program: politely first, so that a test runner ends its own children.
+fn end(process: &mut Child) -> Result<()> {
+    run(Command::new("kill").args(["-TERM", &process.id().to_string()]))?;
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while process.try_wait()?.is_none() {
+        if Instant::now() > deadline {
+            process.kill()?;
+            process.wait()?;
+            break;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
 /// Runs a program to its end; its output is shown only when it fails.
 pub(crate) fn run_quietly(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy().into_owned();
@@ -165,6 +203,17 @@ mod tests {
             ..Toolchain::CURL
         };
         assert!(old.check().is_err());
+    }
+
+    #[test]
+    fn a_program_that_takes_too_long_is_killed() {
+        let started = Instant::now();
+        let error = run_within(Duration::from_millis(50), command("sleep").arg("60"));
+        assert_eq!(
+            error.unwrap_err().to_string(),
+            "`sleep` was killed after 0 s"
+        );
+        assert!(started.elapsed() < Duration::from_secs(30));
     }
 
     #[test]

@@ -37,18 +37,36 @@ pub(crate) fn python(repository: &Repository, steps: &mut Steps) -> bool {
         if stamp.holds() && repository.venv("python").exists() {
             return Ok(());
         }
-        let venv = repository.clients().join("venv");
-        remove(&venv)?;
-        run_quietly(command("python3").args(["-m", "venv"]).arg(&venv))
-            .context("no venv; install Python's venv module")?;
-        run_quietly(
-            command(repository.venv("python"))
-                .args(["-m", "pip", "install", "--quiet", "--no-input"])
-                .args(["--disable-pip-version-check", "--requirement"])
-                .arg(&requirements),
-        )?;
+        install(&repository.clients().join("venv"), &requirements)?;
         stamp.set()
     })
+}
+
+/// The Python environment with what a benchmark compares with: its interpreter.
+pub(crate) fn peers(repository: &Repository, name: &str, requirements: &Path) -> Result<PathBuf> {
+    Toolchain::PYTHON.check()?;
+    let venv = repository.clients().join("benchmarks").join(name);
+    let python = venv.join("bin/python");
+    let lists = [requirements.to_path_buf()];
+    let stamp = Stamp::new(repository, &format!("benchmark-{name}"), &lists)?;
+    if !(stamp.holds() && python.exists()) {
+        install(&venv, requirements)?;
+        stamp.set()?;
+    }
+    Ok(python)
+}
+
+/// Makes a Python environment anew, with these packages.
+fn install(venv: &Path, requirements: &Path) -> Result<()> {
+    remove(venv)?;
+    run_quietly(command("python3").args(["-m", "venv"]).arg(venv))
+        .context("no venv; install Python's venv module")?;
+    run_quietly(
+        command(venv.join("bin/python"))
+            .args(["-m", "pip", "install", "--quiet", "--no-input"])
+            .args(["--disable-pip-version-check", "--requirement"])
+            .arg(requirements),
+    )
 }
 
 /// The Node packages and the generated code. A module looks for packages in

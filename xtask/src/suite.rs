@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::process::{Toolchain, command, run, run_quietly};
+use crate::process::{Toolchain, command, run, run_quietly, run_within};
 use crate::repository::Repository;
 use crate::server::Server;
 use crate::setup;
@@ -14,6 +15,9 @@ use crate::steps::Steps;
 
 /// How a client suite learns where its server listens.
 const ADDRESS: &str = "PORTOLAN_ADDRESS";
+
+/// How long a client suite may take; the slowest needs seconds.
+const LIMIT: Duration = Duration::from_secs(300);
 
 /// What `cargo xtask test` can run, in the order in which it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -145,7 +149,7 @@ fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<(
     runner
         .env(ADDRESS, address)
         .env("PORTOLAN_CLIENTS", repository.clients());
-    run(&mut runner)
+    run_within(LIMIT, &mut runner)
 }
 
 /// The test files by name: what a folder or a pattern means to `node --test`

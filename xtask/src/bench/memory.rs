@@ -1,10 +1,41 @@
-//! `cargo xtask bench memory`: what the memory service costs.
+//! `cargo xtask bench memory`: prepares what the benchmark of the memory
+//! service needs, and runs it. What it measures is in `benchmarks/memory`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
+use crate::process::{self, command};
 use crate::repository::Repository;
+use crate::setup;
 
-/// Runs the benchmark of the memory service.
-pub(crate) fn run(_repository: &Repository, _arguments: &[&str]) -> Result<()> {
-    bail!("the benchmark of the memory service is not there yet")
+const PACKAGE: &str = "benchmark-memory";
+
+/// Runs the benchmark of the memory service with these arguments.
+pub(crate) fn run(repository: &Repository, arguments: &[&str]) -> Result<()> {
+    let folder = repository.root().join("benchmarks/memory");
+    let python = setup::peers(repository, "memory", &folder.join("requirements.txt"))?;
+    // Each by itself: built together, the server would get the features that
+    // only the benchmark asks for.
+    for package in ["portolan", PACKAGE] {
+        process::run(cargo(repository).args([
+            "build",
+            "--release",
+            "--locked",
+            "--package",
+            package,
+        ]))?;
+    }
+    process::run(
+        cargo(repository)
+            .args(["run", "--quiet", "--release", "--locked"])
+            .args(["--package", PACKAGE, "--", "--python"])
+            .arg(python)
+            .args(arguments),
+    )
+}
+
+fn cargo(repository: &Repository) -> std::process::Command {
+    // The cargo that runs us, so that one toolchain does everything.
+    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(repository.root());
+    cargo
 }

@@ -1,0 +1,94 @@
+"""What every test of this suite shares: the stubs, generated from the contracts
+at the start of the run, and connections to the server under test."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from pathlib import Path
+
+import grpc_tools
+import pytest
+from grpc_tools import protoc
+
+ROOT = Path(__file__).resolve().parents[3]
+CLIENTS = Path(os.environ.get("PORTOLAN_CLIENTS", ROOT / "target/clients"))
+
+
+def generate_stubs() -> None:
+    """Generates the stubs below the build folder and makes them importable.
+
+    The contracts under google/api come ready-made from googleapis-common-protos.
+    """
+    folder = CLIENTS / "python"
+    folder.mkdir(parents=True, exist_ok=True)
+    code = protoc.main(
+        [
+            "protoc",
+            f"-I{ROOT / 'proto'}",
+            # Where grpcio-tools keeps google/protobuf.
+            f"-I{Path(grpc_tools.__file__).parent / '_proto'}",
+            f"--python_out={folder}",
+            f"--grpc_python_out={folder}",
+            "somafractalmemory/v1/memory.proto",
+            "somafractalmemory/v1/metrics.proto",
+        ]
+    )
+    if code != 0:
+        pytest.exit(f"protoc ended with {code}", returncode=1)
+    sys.path.insert(0, str(folder))
+
+
+# The test modules import the stubs, and pytest imports this file before them.
+generate_stubs()
+
+import grpc  # noqa: E402
+from somafractalmemory.v1 import memory_pb2_grpc, metrics_pb2_grpc  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def address() -> str:
+    """Where the server under test listens."""
+    value = os.environ.get("PORTOLAN_ADDRESS")
+    if not value:
+        pytest.exit("PORTOLAN_ADDRESS is not set; run `cargo xtask test python`", returncode=1)
+    return value
+
+
+@pytest.fixture
+def channel(address):
+    with grpc.insecure_channel(address) as channel:
+        yield channel
+
+
+@pytest.fixture
+def namespace(request) -> str:
+    """A name that no other test uses."""
+    return re.sub("[^a-z0-9]+", "-", request.node.name.lower()).strip("-")[:64]
+
+
+class Here:
+    """A stub whose calls all work in one namespace and give up after a minute."""
+
+    def __init__(self, stub, namespace: str):
+        self._stub = stub
+        self._metadata = [("x-namespace", namespace)]
+
+    def __getattr__(self, name: str):
+        call = getattr(self._stub, name)
+
+        def in_namespace(request, timeout: float = 60, **options):
+            return call(request, metadata=self._metadata, timeout=timeout, **options)
+
+        return in_namespace
+
+
+@pytest.fixture
+def memory(channel, namespace):
+    return Here(memory_pb2_grpc.MemoryServiceStub(channel), namespace)
+
+
+@pytest.fixture
+def metrics(channel, namespace):
+    return Here(metrics_pb2_grpc.MetricsStub(channel), namespace)
