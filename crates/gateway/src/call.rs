@@ -8,14 +8,14 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame as BodyFrame};
 use tokio::time::Sleep;
 
 use crate::body::BoxError;
 use crate::deadline::to_grpc;
 use crate::frame::Meter;
-use crate::{Body, Code, Deadline, Outcome, Status};
+use crate::{Body, Code, Deadline, Outcome, Status, metadata};
 
 /// What a client asks for.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl PassThrough {
     pub(crate) fn body(body: Body, limit: usize, fault: Fault) -> Body {
         Body::new(Self {
             body,
-            meter: Meter::new(limit),
+            meter: Meter::new(limit, Code::InvalidArgument),
             fault,
             ended: false,
         })
@@ -156,12 +156,17 @@ impl http_body::Body for PassThrough {
             // The client went away; its service need not hear more.
             Some(Err(error)) => self.fail(broke_off(error)),
             None if self.meter.is_at_boundary() => Poll::Ready(None),
-            None => self.fail(Status::new(
-                Code::Internal,
-                "the request ended in the middle of a message",
-            )),
+            None => self.fail(torn()),
         }
     }
+}
+
+/// The status for a request whose last message is not whole.
+pub(crate) fn torn() -> Status {
+    Status::new(
+        Code::InvalidArgument,
+        "the request ended in the middle of a message",
+    )
 }
 
 /// The status for a body that fails: its own where the gateway itself found
@@ -178,7 +183,6 @@ pub(crate) struct Reply {
     pub(crate) metadata: HeaderMap,
     /// gRPC frames, then trailers with a status in any case.
     pub(crate) messages: Guarded,
-    pub(crate) outcome: Outcome,
 }
 
 impl Reply {
@@ -191,31 +195,29 @@ impl Reply {
         outcome: Outcome,
     ) -> Self {
         let (mut head, body) = response.into_parts();
+        metadata::remove_hop_headers(&mut head.headers);
+        // Each protocol has its own.
+        let content_type = head.headers.remove(header::CONTENT_TYPE);
         let state = match Status::take_from(&mut head.headers) {
             // Trailers-Only: the headers are the trailers.
             Some(status) => State::Ended(Some((status, std::mem::take(&mut head.headers)))),
-            None if head.status.is_success() => State::Flowing,
-            None => {
-                let message = format!("the service answered with HTTP status {}", head.status);
-                State::Ended(Some((
-                    Status::new(Code::from_http(head.status), message),
-                    HeaderMap::new(),
-                )))
-            }
+            None => match not_grpc(head.status, content_type.as_ref()) {
+                None => State::Flowing,
+                Some(status) => State::Ended(Some((status, HeaderMap::new()))),
+            },
         };
         Self {
             metadata: head.headers,
             messages: Guarded {
                 body,
                 state,
-                meter: Meter::new(limit),
+                meter: Meter::new(limit, Code::Internal),
                 deadline: deadline
                     .instant()
                     .map(|instant| Box::pin(tokio::time::sleep_until(instant))),
                 fault,
-                outcome: outcome.clone(),
+                outcome,
             },
-            outcome,
         }
     }
 
@@ -223,6 +225,22 @@ impl Reply {
     pub(crate) fn take_trailers_only(&mut self) -> Option<(Status, HeaderMap)> {
         self.messages.take_trailers_only()
     }
+}
+
+/// What an answer without a status says, when it is not one of gRPC
+/// (gRPC, "HTTP to gRPC Status Code Mapping").
+fn not_grpc(status: StatusCode, content_type: Option<&HeaderValue>) -> Option<Status> {
+    if !status.is_success() {
+        let message = format!("the service answered with HTTP status {status}");
+        return Some(Status::new(Code::from_http(status), message));
+    }
+    let content_type = content_type?;
+    if content_type.as_bytes().starts_with(b"application/grpc") {
+        return None;
+    }
+    let name = String::from_utf8_lossy(content_type.as_bytes());
+    let message = format!("the service answered with `{name}`, which is not gRPC");
+    Some(Status::new(Code::Unknown, message))
 }
 
 enum State {
@@ -257,6 +275,13 @@ impl Guarded {
         let status = self.fault.get().cloned().unwrap_or(status);
         self.outcome.end(status.code());
         status
+    }
+
+    /// Lets go of the service, since the client will hear another end than its.
+    pub(crate) fn abandon(&mut self, code: Code) {
+        self.body = Body::empty();
+        self.state = State::Ended(None);
+        self.outcome.end(code);
     }
 
     /// Ends the reply, and lets go of the service.
@@ -309,6 +334,15 @@ impl Guarded {
                 self.end(status, trailers)
             }
         }))
+    }
+}
+
+impl Drop for Guarded {
+    fn drop(&mut self) {
+        // Nobody wants to know the end any more.
+        if !matches!(self.state, State::Ended(None)) {
+            self.outcome.end(Code::Cancelled);
+        }
     }
 }
 

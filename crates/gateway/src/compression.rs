@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 
 use flate2::Compression;
-use flate2::read::GzDecoder;
+use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use http::HeaderMap;
 use http::header::HeaderName;
 
-use crate::frame::too_large;
+use crate::frame::larger_than;
 use crate::{Code, Status};
 
 /// Bodies below this many bytes are not worth compressing.
@@ -76,15 +76,19 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
         .unwrap_or_default()
 }
 
-/// Decompresses gzip, up to `limit` bytes.
+/// Decompresses gzip, up to `limit` bytes. Nothing is nothing: senders leave
+/// what is empty as it is.
 pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Status> {
     let mut plain = Vec::new();
-    let mut reader = GzDecoder::new(bytes).take(limit as u64 + 1);
+    if bytes.is_empty() {
+        return Ok(plain);
+    }
+    let mut reader = MultiGzDecoder::new(bytes).take(limit as u64 + 1);
     reader
         .read_to_end(&mut plain)
         .map_err(|_| Status::new(Code::InvalidArgument, "the message is not valid gzip"))?;
     if plain.len() > limit {
-        return Err(too_large(plain.len(), limit));
+        return Err(larger_than(plain.len(), limit));
     }
     Ok(plain)
 }

@@ -49,6 +49,19 @@ pub(crate) fn too_large(size: usize, limit: usize) -> Status {
     Status::new(Code::ResourceExhausted, message)
 }
 
+/// The status for something that is known to be over the limit, but not how
+/// large it is as a whole.
+pub(crate) fn larger_than(seen: usize, limit: usize) -> Status {
+    let message =
+        format!("the message has at least {seen} bytes, which is over the limit of {limit} bytes");
+    Status::new(Code::ResourceExhausted, message)
+}
+
+/// Whether the flags are among those that gRPC has. The others are reserved.
+pub(crate) fn are_known(flags: u8) -> bool {
+    flags & !COMPRESSED == 0
+}
+
 /// Cuts a stream of bytes into frames.
 #[derive(Debug)]
 pub(crate) struct Decoder {
@@ -97,19 +110,22 @@ impl Decoder {
 }
 
 /// Watches frames go by without taking them apart: their lengths against a
-/// limit, and whether the last one is whole.
+/// limit, their flags, and whether the last one is whole.
 #[derive(Debug)]
 pub(crate) struct Meter {
     limit: usize,
+    /// The code for frames that are none: it says who sent them.
+    malformed: Code,
     prefix: [u8; PREFIX],
     prefix_length: usize,
     payload_left: usize,
 }
 
 impl Meter {
-    pub(crate) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize, malformed: Code) -> Self {
         Self {
             limit,
+            malformed,
             prefix: [0; PREFIX],
             prefix_length: 0,
             payload_left: 0,
@@ -132,7 +148,11 @@ impl Meter {
             bytes = &bytes[taken..];
             if self.prefix_length == PREFIX {
                 self.prefix_length = 0;
-                let [_, length @ ..] = self.prefix;
+                let [flags, length @ ..] = self.prefix;
+                if !are_known(flags) {
+                    let message = format!("a message has unknown flags: {flags:#04x}");
+                    return Err(Status::new(self.malformed, message));
+                }
                 self.payload_left = u32::from_be_bytes(length) as usize;
                 if self.payload_left > self.limit {
                     return Err(too_large(self.payload_left, self.limit));
@@ -153,10 +173,10 @@ mod tests {
 
     #[test]
     fn frames_come_out_as_they_went_in_however_they_are_cut() {
-        let stream = [wrap(0, b"hello"), wrap(COMPRESSED, b""), wrap(2, &[7; 300])].concat();
+        let stream = [wrap(0, b"hello"), wrap(COMPRESSED, b""), wrap(0, &[7; 300])].concat();
         for size in [1, 2, 5, 7, 1000] {
             let mut decoder = Decoder::new(300);
-            let mut meter = Meter::new(300);
+            let mut meter = Meter::new(300, Code::Internal);
             let mut frames = Vec::new();
             for piece in stream.chunks(size) {
                 meter.pass(piece).unwrap();
@@ -165,7 +185,7 @@ mod tests {
                     frames.push((frame.flags, frame.payload.len()));
                 }
             }
-            assert_eq!(frames, [(0, 5), (1, 0), (2, 300)]);
+            assert_eq!(frames, [(0, 5), (1, 0), (0, 300)]);
             assert!(decoder.is_at_boundary() && meter.is_at_boundary());
         }
     }
@@ -181,14 +201,24 @@ mod tests {
             "the message has 4294967295 bytes, which is over the limit of 10 bytes"
         );
         assert_eq!(
-            Meter::new(10).pass(&[0, 0, 0, 0, 11]).unwrap_err().code(),
+            Meter::new(10, Code::Internal)
+                .pass(&[0, 0, 0, 0, 11])
+                .unwrap_err()
+                .code(),
             Code::ResourceExhausted
+        );
+        assert_eq!(
+            Meter::new(10, Code::DataLoss)
+                .pass(&[2, 0, 0, 0, 1])
+                .unwrap_err()
+                .code(),
+            Code::DataLoss
         );
     }
 
     #[test]
     fn a_torn_frame_is_noticed() {
-        let mut meter = Meter::new(10);
+        let mut meter = Meter::new(10, Code::Internal);
         meter.pass(&[0, 0, 0, 0, 2, 1]).unwrap();
         assert!(!meter.is_at_boundary());
     }

@@ -1,6 +1,5 @@
 //! Messages one by one, out of bodies of frames.
 
-use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::pin::Pin;
 
@@ -8,16 +7,16 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body as _;
 
-use crate::call::{Guarded, broke_off};
+use crate::call::{Guarded, broke_off, torn};
 use crate::compression::{Encoding, gunzip};
-use crate::frame::{COMPRESSED, Decoder, Frame};
+use crate::frame::{COMPRESSED, Decoder, Frame, larger_than, too_large};
 use crate::{Body, Code, Status};
 
 /// What comes next in a reply.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum Event<M = Bytes> {
     /// A message, decompressed.
-    Message(Bytes),
+    Message(M),
     /// The end: status and trailing metadata.
     End(Status, HeaderMap),
 }
@@ -29,7 +28,6 @@ pub(crate) struct ReplyReader {
     encoding: Encoding,
     limit: usize,
     ended: bool,
-    waiting: VecDeque<Event>,
 }
 
 impl ReplyReader {
@@ -43,70 +41,101 @@ impl ReplyReader {
             encoding: encoding.unwrap_or(Encoding::Identity),
             limit,
             ended: false,
-            waiting: VecDeque::new(),
         }
     }
 
-    /// The next message, or the end; `None` after the end.
-    pub(crate) async fn next(&mut self) -> Option<Event> {
+    /// The next message as `make` makes it, or the end; `None` after the end.
+    /// A message that cannot be made ends the reply. Nothing is lost when this
+    /// is dropped before it is done.
+    pub(crate) async fn next<M>(
+        &mut self,
+        make: impl FnOnce(Bytes) -> Result<M, Status>,
+    ) -> Option<Event<M>> {
+        if self.ended {
+            return None;
+        }
         loop {
-            if let Some(event) = self.waiting.pop_front() {
-                return Some(event);
-            }
-            if self.ended {
-                return None;
-            }
             match self.decoder.next() {
-                Ok(Some(frame)) => match self.message(frame) {
-                    Ok(message) => return Some(Event::Message(message)),
-                    Err(status) => return Some(self.fail(status)),
-                },
                 Ok(None) => {}
-                Err(status) => return Some(self.fail(status)),
+                Ok(Some(frame)) => {
+                    let made = decompress(frame, self.encoding, self.limit).and_then(make);
+                    return Some(made.map_or_else(|status| self.failed(status), Event::Message));
+                }
+                Err(status) => return Some(self.failed(status)),
             }
-            match poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await {
+            let status = match poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await
+            {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.decoder.push(&data),
+                    Ok(data) => {
+                        self.decoder.push(&data);
+                        continue;
+                    }
                     Err(frame) => {
                         let mut trailers = frame.into_trailers().unwrap_or_default();
-                        let status = Status::take_from(&mut trailers);
                         self.ended = true;
-                        let status = status.unwrap_or_else(|| {
-                            Status::new(Code::Internal, "the service ended without a status")
-                        });
+                        let status = Status::take_from(&mut trailers).unwrap_or_else(no_status);
                         return Some(Event::End(status, trailers));
                     }
                 },
-                Some(Err(error)) => return Some(self.fail(broke_off(error))),
-                None => {
-                    return Some(self.fail(Status::new(
-                        Code::Internal,
-                        "the service ended without a status",
-                    )));
-                }
-            }
+                Some(Err(error)) => broke_off(error),
+                None => no_status(),
+            };
+            return Some(self.failed(status));
         }
     }
 
-    /// Puts an event back, to be the next.
-    pub(crate) fn put_back(&mut self, event: Event) {
-        self.waiting.push_front(event);
+    /// The only message of a reply, as `make` makes it, and the trailers.
+    pub(crate) async fn only<M>(
+        mut self,
+        make: impl FnOnce(Bytes) -> Result<M, Status>,
+    ) -> (Result<M, Status>, HeaderMap) {
+        let message = match self.next(make).await {
+            Some(Event::Message(message)) => message,
+            Some(Event::End(status, trailers)) if status.code() != Code::Ok => {
+                return (Err(status), trailers);
+            }
+            // gRPC, "Status codes and their use": a response that is not
+            // exactly one message is UNIMPLEMENTED.
+            Some(Event::End(_, trailers)) => {
+                let status = Status::new(
+                    Code::Unimplemented,
+                    "the service answered without a message",
+                );
+                return (Err(self.close(status)), trailers);
+            }
+            None => return (Err(self.close(no_status())), HeaderMap::new()),
+        };
+        match self.next(Ok).await {
+            Some(Event::End(status, trailers)) if status.code() == Code::Ok => {
+                (Ok(message), trailers)
+            }
+            Some(Event::End(status, trailers)) => (Err(status), trailers),
+            Some(Event::Message(_)) => {
+                let status = Status::new(
+                    Code::Unimplemented,
+                    "the service answered with more than one message",
+                );
+                (Err(self.close(status)), HeaderMap::new())
+            }
+            None => (Err(self.close(no_status())), HeaderMap::new()),
+        }
     }
 
-    /// Ends the reply with a status of the gateway's own, as the next event.
-    pub(crate) fn end_with(&mut self, status: Status) {
-        let end = self.fail(status);
-        self.waiting.push_back(end);
-    }
-
-    fn message(&self, frame: Frame) -> Result<Bytes, Status> {
-        decompress(frame, self.encoding, self.limit)
-    }
-
-    fn fail(&mut self, status: Status) -> Event {
+    /// Ends the reply with a status of the gateway's own, and lets go of the
+    /// service.
+    pub(crate) fn close(&mut self, status: Status) -> Status {
         self.ended = true;
-        Event::End(status, HeaderMap::new())
+        self.body.abandon(status.code());
+        status
     }
+
+    fn failed<M>(&mut self, status: Status) -> Event<M> {
+        Event::End(self.close(status), HeaderMap::new())
+    }
+}
+
+fn no_status() -> Status {
+    Status::new(Code::Internal, "the service ended without a status")
 }
 
 /// Reads the frames of a request.
@@ -132,12 +161,7 @@ impl FrameReader {
             match next_data(&mut self.body).await? {
                 Some(data) => self.decoder.push(&data),
                 None if self.decoder.is_at_boundary() => return Ok(None),
-                None => {
-                    return Err(Status::new(
-                        Code::InvalidArgument,
-                        "the request ended in the middle of a message",
-                    ));
-                }
+                None => return Err(torn()),
             }
         }
     }
@@ -172,6 +196,11 @@ pub(crate) async fn next_data(body: &mut Body) -> Result<Option<Bytes>, Status> 
 
 /// A whole body, up to `limit` bytes.
 pub(crate) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Status> {
+    // A length that is declared is refused before the bytes come.
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if declared > limit {
+        return Err(too_large(declared, limit));
+    }
     let Some(first) = next_data(&mut body).await? else {
         return Ok(Bytes::new());
     };
@@ -180,8 +209,7 @@ pub(crate) async fn collect(mut body: Body, limit: usize) -> Result<Bytes, Statu
     while let Some(data) = next {
         let size = whole.len() + data.len();
         if size > limit {
-            let message = format!("the request body is over the limit of {limit} bytes");
-            return Err(Status::new(Code::ResourceExhausted, message));
+            return Err(larger_than(size, limit));
         }
         next = next_data(&mut body).await?;
         if whole.is_empty() && next.is_none() {

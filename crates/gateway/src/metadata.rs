@@ -4,7 +4,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::header::{HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName};
 
 /// Binary metadata comes with or without padding (gRPC over HTTP/2, "Binary-Header").
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
@@ -54,10 +54,25 @@ fn belongs_to_protocol(name: &str) -> bool {
 /// Prefix of REST headers whose rest is the name of the metadata.
 const METADATA_PREFIX: &str = "grpc-metadata-";
 
+/// The headers that `connection` names: they too belong to the hop.
+fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect()
+}
+
 /// The metadata of a request that came as anything but gRPC.
 pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
+    let named = named_by_connection(headers);
     let mut metadata = HeaderMap::with_capacity(headers.len());
     for (name, value) in headers {
+        if named.contains(name) {
+            continue;
+        }
         if let Some(inner) = name.as_str().strip_prefix(METADATA_PREFIX) {
             // Under the prefix a client may not set what the protocol keeps.
             if let Ok(name) = HeaderName::try_from(inner)
@@ -75,17 +90,33 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
 
 /// The metadata of a gRPC request: everything but what belongs to the hop.
 pub(crate) fn from_grpc_headers(mut headers: HeaderMap) -> HeaderMap {
+    remove_hop_headers(&mut headers);
+    headers
+}
+
+/// Removes what belongs to a connection or to the length of one body.
+pub(crate) fn remove_hop_headers(headers: &mut HeaderMap) {
+    for name in named_by_connection(headers) {
+        headers.remove(name);
+    }
     for name in [
         "connection",
         "keep-alive",
         "proxy-connection",
+        "te",
+        "trailer",
         "transfer-encoding",
         "upgrade",
         "content-length",
     ] {
         headers.remove(name);
     }
-    headers
+}
+
+/// Says that an answer depends on this header of the request
+/// (RFC 9110 §12.5.5).
+pub(crate) fn vary(headers: &mut HeaderMap, name: HeaderName) {
+    headers.append(header::VARY, name.into());
 }
 
 /// Adds the metadata of a reply to the headers of a response, under a prefix.
@@ -120,6 +151,8 @@ mod tests {
             ("grpc-metadata-tenant", "t"),
             ("grpc-metadata-grpc-status", "0"),
             ("trace-bin", "AQI="),
+            ("connection", "keep-alive, x-hop"),
+            ("x-hop", "h"),
         ] {
             headers.insert(
                 HeaderName::from_static(name),

@@ -1,7 +1,8 @@
 //! What became of a call, for those around the gateway: logs and metrics read
 //! it from the response's extensions.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 
 use crate::Code;
 
@@ -20,11 +21,14 @@ use crate::Code;
 #[derive(Clone, Debug)]
 pub struct Outcome(Arc<Inner>);
 
+/// No code yet; codes begin at 0.
+const RUNNING: i32 = -1;
+
 #[derive(Debug)]
 struct Inner {
     method: Arc<str>,
     protocol: &'static str,
-    status: OnceLock<Code>,
+    status: AtomicI32,
 }
 
 impl Outcome {
@@ -32,7 +36,7 @@ impl Outcome {
         Self(Arc::new(Inner {
             method,
             protocol,
-            status: OnceLock::new(),
+            status: AtomicI32::new(RUNNING),
         }))
     }
 
@@ -51,11 +55,41 @@ impl Outcome {
     /// How the call ended; absent while it runs.
     #[must_use]
     pub fn status(&self) -> Option<Code> {
-        self.0.status.get().copied()
+        match self.0.status.load(Ordering::Acquire) {
+            RUNNING => None,
+            number => Some(Code::from_number(number)),
+        }
     }
 
-    /// Notes the end. The first one counts.
+    /// Notes the end. The first one counts, but an error comes before OK: a
+    /// service may end well with an answer that the client cannot be given.
     pub(crate) fn end(&self, code: Code) {
-        let _ = self.0.status.set(code);
+        let counts = |now| now == RUNNING || (now == Code::Ok as i32 && code != Code::Ok);
+        let _ = self
+            .0
+            .status
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                counts(now).then_some(code as i32)
+            });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_error_counts() {
+        let outcome = Outcome::new("/a/B".into(), "grpc");
+        assert_eq!(outcome.status(), None);
+        for (end, status) in [
+            (Code::Ok, Code::Ok),
+            (Code::Internal, Code::Internal),
+            (Code::Ok, Code::Internal),
+            (Code::Cancelled, Code::Internal),
+        ] {
+            outcome.end(end);
+            assert_eq!(outcome.status(), Some(status));
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -48,6 +48,13 @@ const PING_INTERVAL: Duration = Duration::from_secs(60);
 /// … and given up when no answer comes in this time.
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a connection without running calls may stay open once the server
+/// drains. Closing it well takes an answer from its client, which may be asleep;
+/// closing it at once could lose the end of a response that is still on its way.
+const QUIET: Duration = Duration::from_secs(5);
+/// How often a draining connection is looked at.
+const QUIET_TICK: Duration = Duration::from_millis(100);
+
 /// What all connections of a server share.
 #[derive(Clone)]
 pub(crate) struct Connections {
@@ -58,6 +65,13 @@ pub(crate) struct Connections {
     drain: CancellationToken,
     /// Stop at once.
     abort: CancellationToken,
+}
+
+/// A call that runs on a connection, as long as this exists.
+#[derive(Clone)]
+pub(crate) struct Running {
+    /// Its clones are counted, and never looked at.
+    _count: Arc<()>,
 }
 
 /// How a connection ended.
@@ -124,10 +138,15 @@ impl Connections {
         };
         let asked = Arc::new(AtomicBool::new(false));
         let service_asked = Arc::clone(&asked);
+        let running = Arc::new(());
+        let service_running = Arc::clone(&running);
         let service = service_fn(move |mut request: Request<Incoming>| {
             service_asked.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(Peer(peer));
-            edge.clone().answer(request)
+            let running = Running {
+                _count: Arc::clone(&service_running),
+            };
+            edge.clone().answer(request, running)
         });
         let mut connection =
             pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), service));
@@ -140,9 +159,12 @@ impl Connections {
             // Half a head is no call to wait for, yet hyper would.
             return End::Closed;
         }
+        // One is ours, one is the service's, and there is one for each call.
+        let is_quiet = || Arc::strong_count(&running) <= 2;
         tokio::select! {
             biased;
             result = connection => closed(result, peer),
+            () = quiet(is_quiet) => End::Closed,
             () = self.abort.cancelled() => End::Cut,
         }
     }
@@ -150,6 +172,17 @@ impl Connections {
     /// The tasks of all connections.
     pub(crate) fn tasks(&self) -> &TaskTracker {
         &self.tasks.0
+    }
+}
+
+/// Waits until a connection has been quiet for long enough.
+async fn quiet(is_quiet: impl Fn() -> bool) {
+    let mut since = Instant::now();
+    while since.elapsed() < QUIET {
+        tokio::time::sleep(QUIET_TICK).await;
+        if !is_quiet() {
+            since = Instant::now();
+        }
     }
 }
 

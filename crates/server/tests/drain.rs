@@ -1,4 +1,5 @@
 //! The end: running calls finish, new ones are refused, and there is a limit.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 
@@ -182,6 +183,39 @@ async fn a_client_that_vanishes_frees_its_call() {
         call.abort();
         drop(client);
         until(&waiting, 0).await;
+        assert_eq!(server.drained(SOON).await.cut, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_sleeps_does_not_hold_the_end() {
+    let (server, _sign, _) = waiting(Duration::from_secs(60));
+    // A client that has said hello and answers nothing ever after.
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let hello = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, hello)
+        .await
+        .unwrap();
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let begin = Instant::now();
+    assert_eq!(server.drained(Duration::from_secs(20)).await.cut, 0);
+    assert!(
+        begin.elapsed() >= Duration::from_secs(5),
+        "slow clients have time to read the end"
+    );
+}
+
+#[tokio::test]
+async fn a_long_call_on_a_quiet_connection_is_not_cut() {
+    for client in [http1(), http2()] {
+        let (mut server, sign, waiting) = waiting(Duration::from_secs(60));
+        let call = tokio::spawn(client.request(get(&server.url("/"))));
+        until(&waiting, 1).await;
+        server.stop();
+        // Longer than a connection without calls would be kept.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        sign.notify_one();
+        assert_eq!(text(call.await.unwrap().unwrap()).await, "finished");
         assert_eq!(server.drained(SOON).await.cut, 0);
     }
 }

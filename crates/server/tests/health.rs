@@ -1,4 +1,5 @@
 //! Health and reflection as real gRPC clients see them.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 

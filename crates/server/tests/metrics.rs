@@ -1,4 +1,5 @@
 //! `GET /metrics`: what is counted, and that others can read it.
+#![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod support;
 

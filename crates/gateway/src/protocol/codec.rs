@@ -96,7 +96,7 @@ impl Codec {
                 let Some(Frame { flags, payload }) = reader.next().await? else {
                     return Ok(None);
                 };
-                if flags & !COMPRESSED != 0 {
+                if !frame::are_known(flags) {
                     return Err(Status::new(
                         Code::InvalidArgument,
                         format!("a message has unknown flags: {flags:#04x}"),

@@ -1,9 +1,11 @@
 //! gRPC (grpc.io, "gRPC over HTTP2"): the messages pass untouched.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
 use super::{
@@ -105,7 +107,7 @@ impl Exchange for GrpcExchange {
                     (None, Some(route)) if self.codec == Codec::Json => {
                         let metadata = reply.metadata.clone();
                         let body = transcode_reply(Arc::clone(&self.core), route.output, reply);
-                        (without_encoding(metadata), body)
+                        (with_own_encoding(metadata), body)
                     }
                     (None, _) => (reply.metadata, Body::new(reply.messages)),
                 },
@@ -135,9 +137,11 @@ pub(super) fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Statu
     encoding
 }
 
-pub(super) fn without_encoding(mut metadata: HeaderMap) -> HeaderMap {
+/// The metadata of a reply whose messages the gateway writes itself, with the
+/// encoding that it reads (gRPC, "Compression").
+pub(super) fn with_own_encoding(mut metadata: HeaderMap) -> HeaderMap {
     metadata.remove("grpc-encoding");
-    metadata.remove("grpc-accept-encoding");
+    metadata.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
     metadata
 }
 
@@ -152,32 +156,19 @@ pub(super) fn transcode_reply(
     reply: Reply,
 ) -> Body {
     let limit = core.options.max_message_size;
-    let outcome = reply.outcome.clone();
     let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
-    let frames = futures_util::stream::unfold(
-        (reader, core, outcome),
-        move |(mut reader, core, outcome)| async move {
-            let frame = match reader.next().await? {
-                Event::Message(message) => {
-                    match Codec::Json.encode_frame(&core, output, message, Encoding::Identity) {
-                        Ok(frame) => http_body::Frame::data(frame),
-                        Err(status) => {
-                            outcome.end(status.code());
-                            reader.end_with(status);
-                            http_body::Frame::data(bytes::Bytes::new())
-                        }
-                    }
-                }
+    let frames =
+        futures_util::stream::unfold((reader, core), move |(mut reader, core)| async move {
+            let encode =
+                |message| Codec::Json.encode_frame(&core, output, message, Encoding::Identity);
+            let frame = match reader.next(encode).await? {
+                Event::Message(frame) => BodyFrame::data(frame),
                 Event::End(status, mut trailers) => {
                     status.write_to(&mut trailers);
-                    http_body::Frame::trailers(trailers)
+                    BodyFrame::trailers(trailers)
                 }
             };
-            Some((
-                Ok::<_, std::convert::Infallible>(frame),
-                (reader, core, outcome),
-            ))
-        },
-    );
+            Some((Ok::<_, Infallible>(frame), (reader, core)))
+        });
     Body::new(http_body_util::StreamBody::new(frames))
 }

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, header};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
-use super::grpc::{take_encodings, transcode_reply, unknown_method, without_encoding};
+use super::grpc::{take_encodings, transcode_reply, unknown_method, with_own_encoding};
 use super::{
     Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
     unsupported_media_type,
@@ -136,7 +136,7 @@ impl Exchange for GrpcWebExchange {
                 }
                 Ok(reply) => match &self.route {
                     Some(route) if self.codec == Codec::Json => {
-                        let metadata = without_encoding(reply.metadata.clone());
+                        let metadata = with_own_encoding(reply.metadata.clone());
                         let frames = transcode_reply(Arc::clone(&self.core), route.output, reply);
                         (
                             metadata,
@@ -163,7 +163,8 @@ impl Exchange for GrpcWebExchange {
             let mut response = Response::new(body);
             *response.headers_mut() = metadata;
             let content_type = match (self.text_reply, self.codec) {
-                (true, _) => "application/grpc-web-text+proto",
+                (true, Codec::Proto) => "application/grpc-web-text+proto",
+                (true, Codec::Json) => "application/grpc-web-text+json",
                 (false, Codec::Proto) => "application/grpc-web+proto",
                 (false, Codec::Json) => "application/grpc-web+json",
             };
@@ -217,6 +218,10 @@ impl http_body::Body for TrailersInBody {
         };
         Poll::Ready(Some(Ok(BodyFrame::data(frame))))
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
 }
 
 /// Each piece in base64, padded: readers take padding in the middle.
@@ -238,6 +243,10 @@ impl http_body::Body for Base64Encoder {
                 frame.map(|frame| frame.map_data(|data| STANDARD.encode(data).into()))
             }),
         )
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
     }
 }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use http::Method;
 use portolan_schema::http::{Body as RuleBody, HttpRule};
-use portolan_schema::{MessageId, Method as SchemaMethod, Schema, Streaming};
+use portolan_schema::{Kind, MessageId, Method as SchemaMethod, Schema, Streaming};
 
 pub(crate) use trie::Found;
 use trie::Trie;
@@ -44,8 +44,39 @@ pub(crate) struct Binding {
     pub(crate) http_method: Option<Method>,
     pub(crate) body: RuleBody,
     pub(crate) response_body: Option<Box<str>>,
+    /// Where the HTTP body goes in the request, when it is one of any type.
+    pub(crate) raw_request: Option<RawPlace>,
+    /// Where the HTTP body is in the reply, when it is one of any type.
+    pub(crate) raw_reply: Option<RawPlace>,
     /// The fields that parts of the path fill, in the order the trie captures them.
     pub(crate) variables: Vec<Vec<Box<str>>>,
+}
+
+/// Where a message has a `google.api.HttpBody`: bytes that are a body of any
+/// content type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RawPlace {
+    /// The message is one.
+    Whole,
+    /// The field with this number.
+    Field(u32),
+}
+
+impl RawPlace {
+    /// In a message of this type, or in the field of it that a rule names.
+    fn of(schema: &Schema, message: MessageId, field: Option<&str>) -> Option<Self> {
+        let is_raw = |id| schema.message(id).name() == "google.api.HttpBody";
+        let Some(name) = field else {
+            return is_raw(message).then_some(Self::Whole);
+        };
+        let field = schema.message(message).field(name)?;
+        match field.kind() {
+            Kind::Message(id) if is_raw(id) && field.cardinality().is_singular() => {
+                Some(Self::Field(field.number()))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// Which kind of route a request took; each reports errors in its own form.
@@ -97,6 +128,9 @@ impl Routes {
                     http_method: None,
                     body: RuleBody::Whole,
                     response_body: None,
+                    // These are Connect's paths too, where it is JSON.
+                    raw_request: None,
+                    raw_reply: None,
                     variables: Vec::new(),
                 });
                 if let Some(path) = named_path {
@@ -111,7 +145,7 @@ impl Routes {
                 for rule in method.http_rules() {
                     routes
                         .rules
-                        .insert(rule.template(), Arc::new(bind(&route, rule)));
+                        .insert(rule.template(), Arc::new(bind(schema, &route, rule)));
                 }
                 routes.auto.insert(Arc::clone(&route.path), auto);
                 routes.by_path.insert(Arc::clone(&route.path), route);
@@ -171,7 +205,7 @@ pub(crate) fn connect_methods(route: &Route) -> Vec<Method> {
     }
 }
 
-fn bind(route: &Arc<Route>, rule: &HttpRule) -> Binding {
+fn bind(schema: &Schema, route: &Arc<Route>, rule: &HttpRule) -> Binding {
     Binding {
         route: Arc::clone(route),
         http_method: match rule.http_method() {
@@ -181,6 +215,12 @@ fn bind(route: &Arc<Route>, rule: &HttpRule) -> Binding {
         },
         body: rule.body().clone(),
         response_body: rule.response_body().map(Into::into),
+        raw_request: match rule.body() {
+            RuleBody::None => None,
+            RuleBody::Whole => RawPlace::of(schema, route.input, None),
+            RuleBody::Field(field) => RawPlace::of(schema, route.input, Some(field)),
+        },
+        raw_reply: RawPlace::of(schema, route.output, rule.response_body()),
         variables: rule
             .template()
             .variables()

@@ -231,6 +231,8 @@ mod tests {
                 http_method: (method != "*").then(|| method.parse().unwrap()),
                 body: RuleBody::None,
                 response_body: None,
+                raw_request: None,
+                raw_reply: None,
                 variables: Vec::new(),
             };
             trie.insert(&template, Arc::new(binding));

@@ -133,10 +133,6 @@ impl Wire {
         matches!(self, Self::ConnectProto | Self::ConnectJson)
     }
 
-    pub(crate) fn is_web(self) -> bool {
-        matches!(self, Self::Web | Self::WebText | Self::WebJson)
-    }
-
     pub(crate) fn protocol(self) -> &'static str {
         match self {
             Self::Grpc | Self::GrpcJson => "grpc",

@@ -4,7 +4,17 @@
 //! One binary, so that the contract is compiled once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod bad_input;
 mod client;
 mod contract;
 mod equal;
+mod errors;
+mod faults;
+mod http_body;
+mod limits;
+mod metadata;
+mod random;
+mod rules;
+mod streams;
+mod timing;
 mod upstream;

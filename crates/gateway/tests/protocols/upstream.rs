@@ -202,14 +202,17 @@ async fn serve(path: &str, metadata: &HeaderMap, body: Body) -> Result<Response<
             reply(futures_util::stream::iter([Ok(frame(0, &item.wire()))]), tail)
         }
         "PutTo" | "PutAll" => {
+            let mut size = 0;
             let mut item = Item::default();
             while let Some(message) = messages.next().await {
                 let upload: Upload = prost::Message::decode(message.map_err(|error| broken(&error))?).unwrap();
                 let file = upload.file.unwrap_or_default();
                 item.tags = vec![upload.name, file.content_type];
-                item.raw.extend(file.data);
+                size += file.data.len();
+                item.weight += file.data.iter().map(|byte| f64::from(*byte)).sum::<f64>();
                 item.count += 1;
             }
+            item.labels.insert("size".into(), size.to_string());
             reply(futures_util::stream::iter([Ok(frame(0, &item.wire()))]), tail)
         }
         _ => trailers_only(&[("grpc-status", "12"), ("grpc-message", "no such method")]),

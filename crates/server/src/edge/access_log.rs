@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tracing::field::display;
-
 use super::observe::{Ending, Seen};
 
 /// Writes the line: a call by its method, anything else by its path. The query

@@ -17,6 +17,7 @@ use http_body::Body;
 use http_body_util::{Either, Full};
 use tower_service::Service;
 
+use crate::connection::Running;
 use crate::{BoxError, Metrics, metrics};
 use observe::{Observation, Observed};
 use recover::{Recover, Recovered};
@@ -43,6 +44,7 @@ impl<S> Edge<S> {
     pub(crate) async fn answer<I, B>(
         mut self,
         mut request: Request<I>,
+        running: Running,
     ) -> Result<Response<EdgeBody<B>>, Infallible>
     where
         S: Service<Request<I>, Response = Response<B>, Error = Infallible>,
@@ -59,7 +61,7 @@ impl<S> Edge<S> {
             return Ok(figures.map(Either::Right));
         }
         let id = request_id::keep_or_make(request.headers_mut());
-        let observation = Observation::begin(&request, id.clone(), self.metrics.calls());
+        let observation = Observation::begin(&request, id.clone(), self.metrics.calls(), running);
         poll_fn(|context| Service::<Request<I>>::poll_ready(&mut self.service, context)).await?;
         let mut response = self.service.call(request).await?;
         request_id::put(response.headers_mut(), id);

@@ -13,6 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use portolan_gateway::{Code, Outcome};
 
 use super::access_log;
+use crate::connection::Running;
 use crate::{CallMetrics, Peer};
 
 /// How a request ended.
@@ -61,6 +62,8 @@ pub(crate) struct Observation {
     http_status: Option<StatusCode>,
     bytes: u64,
     ended: bool,
+    /// Keeps the connection open.
+    _running: Running,
 }
 
 /// Why there is nothing more to see of a response.
@@ -79,6 +82,7 @@ impl Observation {
         request: &Request<B>,
         request_id: HeaderValue,
         calls: &Arc<CallMetrics>,
+        running: Running,
     ) -> Self {
         calls.begin();
         Self {
@@ -92,6 +96,7 @@ impl Observation {
             http_status: None,
             bytes: 0,
             ended: false,
+            _running: running,
         }
     }
 

@@ -179,8 +179,8 @@ impl Service<http::Request<Body>> for V1Alpha {
 mod tests {
     use super::*;
 
-    fn ask(files: &Files, sent: &mut HashSet<usize>, question: Question) -> Answer {
-        answer(files, sent, Some(&question))
+    fn ask(files: &Files, sent: &mut HashSet<usize>, question: &Question) -> Answer {
+        answer(files, sent, Some(question))
     }
 
     #[test]
@@ -199,18 +199,17 @@ mod tests {
         let mut sent = HashSet::new();
         let symbol = "grpc.reflection.v1.ServerReflection.ServerReflectionInfo";
         let question = Question::FileContainingSymbol(symbol.to_owned());
-        let Answer::FileDescriptorResponse(response) = ask(&files, &mut sent, question.clone())
-        else {
+        let Answer::FileDescriptorResponse(response) = ask(&files, &mut sent, &question) else {
             panic!("no file");
         };
         assert_eq!(response.file_descriptor_proto.len(), 1);
         // Asked again, the file itself is sent again, but nothing it imports.
-        let Answer::FileDescriptorResponse(response) = ask(&files, &mut sent, question) else {
+        let Answer::FileDescriptorResponse(response) = ask(&files, &mut sent, &question) else {
             panic!("no file");
         };
         assert_eq!(response.file_descriptor_proto.len(), 1);
         let Answer::ListServicesResponse(response) =
-            ask(&files, &mut sent, Question::ListServices(String::new()))
+            ask(&files, &mut sent, &Question::ListServices(String::new()))
         else {
             panic!("no list");
         };
@@ -228,7 +227,7 @@ mod tests {
             Question::FileContainingSymbol("no.Such".into()),
             Question::AllExtensionNumbersOfType("no.Such".into()),
         ] {
-            let Answer::ErrorResponse(error) = ask(&files, &mut HashSet::new(), question) else {
+            let Answer::ErrorResponse(error) = ask(&files, &mut HashSet::new(), &question) else {
                 panic!("no error");
             };
             assert_eq!(error.error_code, Code::NotFound as i32);

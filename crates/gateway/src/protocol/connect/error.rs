@@ -1,8 +1,7 @@
-//! Errors as Connect's JSON, and their HTTP statuses (Connect, "Error Codes").
+//! Errors as Connect's JSON (Connect, "Error Codes").
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
-use http::StatusCode;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -66,24 +65,4 @@ fn debug(core: &Core, detail: &details::Detail) -> Option<Value> {
         .wire_to_json(id, &detail.value, &mut json, &core.options.write)
         .ok()?;
     serde_json::from_slice(&json).ok()
-}
-
-/// The HTTP status of a unary error.
-pub(super) fn http_status(code: Code) -> StatusCode {
-    match code {
-        Code::Ok => StatusCode::OK,
-        Code::Cancelled => StatusCode::from_u16(499).unwrap_or(StatusCode::REQUEST_TIMEOUT),
-        Code::InvalidArgument | Code::FailedPrecondition | Code::OutOfRange => {
-            StatusCode::BAD_REQUEST
-        }
-        Code::DeadlineExceeded => StatusCode::GATEWAY_TIMEOUT,
-        Code::NotFound => StatusCode::NOT_FOUND,
-        Code::AlreadyExists | Code::Aborted => StatusCode::CONFLICT,
-        Code::PermissionDenied => StatusCode::FORBIDDEN,
-        Code::ResourceExhausted => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unimplemented => StatusCode::NOT_IMPLEMENTED,
-        Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Unauthenticated => StatusCode::UNAUTHORIZED,
-        Code::Unknown | Code::Internal | Code::DataLoss => StatusCode::INTERNAL_SERVER_ERROR,
-    }
 }

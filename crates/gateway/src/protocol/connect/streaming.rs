@@ -99,36 +99,21 @@ impl Exchange for Stream {
 
 impl Stream {
     fn frames(self, reply: Reply) -> Body {
-        let outcome = reply.outcome.clone();
-        let reader = ReplyReader::new(
-            reply.messages,
-            &reply.metadata,
-            self.core.options.max_message_size,
-        );
-        let frames = futures_util::stream::unfold((self, reader), move |(this, mut reader)| {
-            let outcome = outcome.clone();
-            async move {
-                let frame = match reader.next().await? {
-                    Event::Message(message) => {
-                        match this.codec.encode_frame(
-                            &this.core,
-                            this.route.output,
-                            message,
-                            this.accepts,
-                        ) {
-                            Ok(frame) => frame,
-                            Err(status) => {
-                                outcome.end(status.code());
-                                reader.end_with(status);
-                                Bytes::new()
-                            }
-                        }
-                    }
+        let limit = self.core.options.max_message_size;
+        let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
+        let frames =
+            futures_util::stream::unfold((self, reader), |(this, mut reader)| async move {
+                let encode = |message| {
+                    let output = this.route.output;
+                    this.codec
+                        .encode_frame(&this.core, output, message, this.accepts)
+                };
+                let frame = match reader.next(encode).await? {
+                    Event::Message(frame) => frame,
                     Event::End(status, trailers) => end(&this.core, &status, &trailers),
                 };
                 Some((Ok::<_, Infallible>(BodyFrame::data(frame)), (this, reader)))
-            }
-        });
+            });
         Body::new(http_body_util::StreamBody::new(frames))
     }
 }

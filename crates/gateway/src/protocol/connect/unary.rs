@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Response, header};
 
-use super::error::{ErrorJson, http_status};
+use super::error::ErrorJson;
 use super::{accepted, get};
 use crate::call::{Call, Fault, Reply};
 use crate::compression::{Encoding, WORTHWHILE, gunzip, gzip};
-use crate::messages::{Event, ReplyReader, collect};
+use crate::messages::{ReplyReader, collect};
 use crate::protocol::codec::Codec;
 use crate::protocol::{Core, Eventually, Exchange};
 use crate::route::Route;
-use crate::{Body, Code, Status, metadata};
+use crate::{Body, Status, metadata};
 
 pub(super) struct Unary {
     core: Arc<Core>,
@@ -70,63 +71,6 @@ impl Unary {
             Encoding::Gzip => gunzip(&body, limit),
         }
     }
-
-    /// The one message of a reply and its trailers.
-    async fn read(&self, reply: Reply) -> Result<Success, (Status, HeaderMap)> {
-        let metadata = reply.metadata.clone();
-        let outcome = reply.outcome.clone();
-        let mut reader = ReplyReader::new(
-            reply.messages,
-            &metadata,
-            self.core.options.max_message_size,
-        );
-        let mut message = None;
-        loop {
-            match reader.next().await {
-                Some(Event::Message(next)) if message.is_none() => message = Some(next),
-                Some(Event::Message(_)) => {
-                    let status = Status::new(
-                        Code::Unimplemented,
-                        "the service answered with more than one message",
-                    );
-                    return Err((status, metadata));
-                }
-                Some(Event::End(status, trailers)) if status.code() == Code::Ok => {
-                    let Some(message) = message else {
-                        let status = Status::new(
-                            Code::Unimplemented,
-                            "the service answered without a message",
-                        );
-                        return Err((status, with_trailers(metadata, &trailers)));
-                    };
-                    return match self.codec.encode(&self.core, self.route.output, message) {
-                        Ok(body) => Ok(Success {
-                            metadata: with_trailers(metadata, &trailers),
-                            body: body.into(),
-                        }),
-                        Err(status) => {
-                            outcome.end(status.code());
-                            Err((status, metadata))
-                        }
-                    };
-                }
-                Some(Event::End(status, trailers)) => {
-                    return Err((status, with_trailers(metadata, &trailers)));
-                }
-                None => {
-                    return Err((
-                        Status::new(Code::Internal, "the service ended without a status"),
-                        metadata,
-                    ));
-                }
-            }
-        }
-    }
-}
-
-struct Success {
-    metadata: HeaderMap,
-    body: Vec<u8>,
 }
 
 impl Exchange for Unary {
@@ -145,31 +89,31 @@ impl Exchange for Unary {
 
     fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>> {
         Box::pin(async move {
-            let result = match reply {
-                Ok(reply) => self.read(reply).await,
-                Err(status) => Err((status, HeaderMap::new())),
-            };
-            let (mut response, metadata, content_type) = match result {
-                Ok(success) => {
-                    let content_type = match self.codec {
-                        Codec::Proto => "application/proto",
-                        Codec::Json => "application/json",
-                    };
-                    (
-                        compressed(success.body, self.accepts),
-                        success.metadata,
-                        content_type,
-                    )
+            let (result, metadata) = match reply {
+                Err(status) => (Err(status), HeaderMap::new()),
+                Ok(reply) => {
+                    let limit = self.core.options.max_message_size;
+                    let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
+                    let encode =
+                        |message| self.codec.encode(&self.core, self.route.output, message);
+                    let (result, trailers) = reader.only(encode).await;
+                    (result, with_trailers(reply.metadata, &trailers))
                 }
-                Err((status, metadata)) => {
+            };
+            let (mut response, content_type) = match (result, self.codec) {
+                (Ok(body), Codec::Proto) => (compressed(body, self.accepts), "application/proto"),
+                (Ok(body), Codec::Json) => (compressed(body, self.accepts), "application/json"),
+                (Err(status), _) => {
                     let body = ErrorJson::of(&self.core, &status).to_bytes();
-                    let mut response = compressed(body, self.accepts);
-                    *response.status_mut() = http_status(status.code());
-                    (response, metadata, "application/json")
+                    let mut response = compressed(body.into(), self.accepts);
+                    // Connect's table of statuses is the one of google.rpc.
+                    *response.status_mut() = status.code().http_status();
+                    (response, "application/json")
                 }
             };
             let headers = response.headers_mut();
             metadata::to_headers(&metadata, "", headers);
+            metadata::vary(headers, header::ACCEPT_ENCODING);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
             response
         })
@@ -177,7 +121,7 @@ impl Exchange for Unary {
 }
 
 /// A body, compressed when that is allowed and worth it.
-fn compressed(body: Vec<u8>, accepts: Encoding) -> Response<Body> {
+fn compressed(body: Bytes, accepts: Encoding) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     if accepts == Encoding::Gzip && body.len() >= WORTHWHILE {
         *response.body_mut() = gzip(&body).into();

@@ -11,6 +11,9 @@ pub(super) enum Form {
     Ndjson,
     /// Server-sent events (HTML, "Server-sent events").
     Sse,
+    /// The bytes of `google.api.HttpBody`, as they are. No client chooses this:
+    /// the contract does.
+    Raw,
 }
 
 impl Form {
@@ -52,6 +55,7 @@ impl Form {
             Self::Array => "application/json",
             Self::Ndjson => "application/x-ndjson",
             Self::Sse => "text/event-stream",
+            Self::Raw => "application/octet-stream",
         }
     }
 }

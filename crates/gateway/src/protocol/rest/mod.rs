@@ -2,15 +2,18 @@
 
 mod accept;
 mod error;
+mod http_body;
 mod query;
 mod reply;
 mod request;
 mod split;
+mod stream;
 
 use std::sync::Arc;
 
+use ::http_body::Body as _;
 use http::request::Parts;
-use http::{Response, StatusCode, Version};
+use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 
 use super::{Accept, Accepted, Core, Eventually, Exchange, Protocol, method_not_allowed};
 use crate::call::{Call, Reply};
@@ -29,15 +32,14 @@ impl Protocol for Rest {
         } else {
             &head.method
         };
-        Some(match core.routes.find(method, path) {
+        let accepted = match core.routes.find(method, path) {
             Matched::Binding(binding, variables, kind) => {
                 accept(head, core, binding, variables, kind)
             }
             Matched::WrongMethod(allowed, kind) => {
                 let names: Vec<&str> = allowed.iter().map(http::Method::as_str).collect();
                 let message = format!(
-                    "{path} does not take {}; it takes {}",
-                    head.method,
+                    "{path} does not take {method}; it takes {}",
                     names.join(", ")
                 );
                 let status = Status::new(Code::Unimplemented, message);
@@ -50,10 +52,16 @@ impl Protocol for Rest {
             Matched::Nothing => {
                 let status = Status::new(
                     Code::NotFound,
-                    format!("there is no route {} {path}", head.method),
+                    format!("there is no route {method} {path}"),
                 );
                 Accepted::Answer(error::response(core, style(core, RouteKind::Rule), &status))
             }
+        };
+        Some(match accepted {
+            Accepted::Answer(response) if head.method == http::Method::HEAD => {
+                Accepted::Answer(without_body(response))
+            }
+            accepted => accepted,
         })
     }
 }
@@ -66,11 +74,26 @@ fn accept(
     kind: RouteKind,
 ) -> Accepted {
     let style = style(core, kind);
-    if let Err(status) = request::check_content_type(head, &binding) {
+    // What would have been taken is said by headers (RFC 9110 §15.5.16).
+    let unsupported = |status, name, takes| {
         let mut response = error::response(core, style, &status);
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Accepted::Answer(response);
+        let takes = HeaderValue::from_static(takes);
+        response.headers_mut().insert(name, takes);
+        Accepted::Answer(response)
+    };
+    if let Err(status) = request::check_content_type(head, &binding) {
+        let name = HeaderName::from_static("accept-post");
+        return unsupported(status, name, "application/json");
     }
+    let content = match request::content_encoding(head, &binding) {
+        Ok(content) => content,
+        Err((status, takes)) => return unsupported(status, header::ACCEPT_ENCODING, takes),
+    };
+    let form = match binding.raw_reply {
+        Some(_) => accept::Form::Raw,
+        None => accept::Form::accepted(&head.headers),
+    };
     Accepted::Call(Accept {
         path: Arc::clone(&binding.route.path),
         protocol: "rest",
@@ -80,7 +103,9 @@ fn accept(
             binding,
             variables,
             style,
-            form: accept::Form::accepted(&head.headers),
+            form,
+            content,
+            head_only: head.method == http::Method::HEAD,
             encoding: Encoding::accepted(&head.headers, &http::header::ACCEPT_ENCODING),
             version: head.version,
             too_large: request::TooLarge::default(),
@@ -104,6 +129,10 @@ struct RestExchange {
     variables: Vec<(usize, String)>,
     style: ErrorStyle,
     form: accept::Form,
+    /// How the request's body is encoded.
+    content: Encoding,
+    /// Whether the head of the response is all that is asked for.
+    head_only: bool,
     encoding: Encoding,
     version: Version,
     too_large: request::TooLarge,
@@ -116,12 +145,29 @@ impl Exchange for RestExchange {
 
     fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>> {
         Box::pin(async move {
-            match reply {
+            let head_only = self.head_only;
+            let response = match reply {
                 Err(status) => self.error(&status),
                 Ok(reply) => reply::response(*self, reply).await,
+            };
+            if head_only {
+                without_body(response)
+            } else {
+                response
             }
         })
     }
+}
+
+/// The head of a response, with the length that the body would have had
+/// (RFC 9110 §9.3.2).
+fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let body = std::mem::take(response.body_mut());
+    if let Some(length) = body.size_hint().exact() {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    response
 }
 
 impl RestExchange {

@@ -4,9 +4,9 @@
 use percent_encoding::percent_decode_str;
 use portolan_schema::MessageId;
 
-use crate::Status;
 use crate::protocol::Core;
 use crate::protocol::codec::invalid;
+use crate::{Code, Status};
 
 /// Appends what a query string says of the message, in wire format.
 pub(super) fn write(
@@ -17,8 +17,8 @@ pub(super) fn write(
 ) -> Result<(), Status> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        let path = path(&decode(key));
-        let value = decode(value);
+        let path = path(&decode(key)?);
+        let value = decode(value)?;
         match core
             .transcoder
             .text_to_field(message, &path, &value, out, &core.options.read)
@@ -48,10 +48,14 @@ fn path(key: &str) -> Vec<String> {
 }
 
 /// A key or value as it was meant (WHATWG URL, "application/x-www-form-urlencoded parsing").
-fn decode(text: &str) -> String {
+fn decode(text: &str) -> Result<String, Status> {
     percent_decode_str(&text.replace('+', " "))
-        .decode_utf8_lossy()
-        .into_owned()
+        .decode_utf8()
+        .map(Into::into)
+        .map_err(|_| {
+            let message = format!("`{text}` in the query is not UTF-8 in percent-encoding");
+            Status::new(Code::InvalidArgument, message)
+        })
 }
 
 #[cfg(test)]
@@ -64,6 +68,7 @@ mod tests {
         assert_eq!(path("labels[a.b]"), ["labels", "a.b"]);
         assert_eq!(path("x.labels[k]"), ["x", "labels", "k"]);
         assert_eq!(path("labels[torn"), ["labels"]);
-        assert_eq!(decode("a%20b+c%26"), "a b c&");
+        assert_eq!(decode("a%20b+c%26").unwrap(), "a b c&");
+        assert!(decode("%ff").is_err());
     }
 }

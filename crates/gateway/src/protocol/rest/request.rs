@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use futures_core::Stream;
 use http::header;
 use http::request::Parts;
+use percent_encoding::percent_decode_str;
 use portolan_schema::http::Body as RuleBody;
 
-use super::RestExchange;
-use super::query;
+use super::http_body::HttpBody;
+use super::{RestExchange, query};
 use super::split::Splitter;
 use crate::call::{Call, Fault, Messages};
 use crate::compression::{Encoding, gunzip};
@@ -18,6 +20,9 @@ use crate::protocol::codec::invalid;
 use crate::protocol::{Core, media_type};
 use crate::route::Binding;
 use crate::{Body, Code, Status, frame, metadata};
+
+/// The most bytes of a body of any type that go into one message.
+const MAX_PIECE: usize = 64 * 1024;
 
 /// Whether the request was refused for its size, which HTTP has a status for.
 #[derive(Clone, Debug, Default)]
@@ -36,11 +41,17 @@ impl TooLarge {
     }
 }
 
-/// A body must be JSON; without one there is nothing to check.
+/// Whether the HTTP body says anything: GET on a route with a body says all in
+/// its query.
+fn has_body(head: &Parts, binding: &Binding) -> bool {
+    binding.body != RuleBody::None
+        && !matches!(head.method, http::Method::GET | http::Method::HEAD)
+}
+
+/// A body must be JSON, unless the contract takes any; without one there is
+/// nothing to check.
 pub(super) fn check_content_type(head: &Parts, binding: &Binding) -> Result<(), Status> {
-    let has_body = binding.body != RuleBody::None
-        && !matches!(head.method, http::Method::GET | http::Method::HEAD);
-    if !has_body {
+    if !has_body(head, binding) || binding.raw_request.is_some() {
         return Ok(());
     }
     let found = media_type(head);
@@ -79,6 +90,25 @@ fn is_lines(media_type: &str) -> bool {
     )
 }
 
+/// How the body is encoded, or else the status and the encodings that would do.
+pub(super) fn content_encoding(
+    head: &Parts,
+    binding: &Binding,
+) -> Result<Encoding, (Status, &'static str)> {
+    if !has_body(head, binding) {
+        return Ok(Encoding::Identity);
+    }
+    let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING);
+    match encoding.map_err(|status| (status, "gzip"))? {
+        Encoding::Gzip if binding.route.streaming.from_client() => {
+            let message =
+                "a stream cannot be compressed as a whole; send it without content-encoding";
+            Err((Status::new(Code::Unimplemented, message), "identity"))
+        }
+        encoding => Ok(encoding),
+    }
+}
+
 /// The call that a request means.
 pub(super) async fn call(
     exchange: &mut RestExchange,
@@ -87,41 +117,33 @@ pub(super) async fn call(
 ) -> Result<Call, Status> {
     let core = Arc::clone(&exchange.core);
     let binding = Arc::clone(&exchange.binding);
+    let limit = core.options.max_message_size;
     let bound = Bound {
-        core: Arc::clone(&core),
+        core,
         fields: fields(exchange, &head)?,
         binding: Arc::clone(&binding),
+        content_type: content_type(&head),
         too_large: exchange.too_large.clone(),
     };
     let fault = Fault::default();
-    // GET on a route with a body says all in its query.
-    let without_body = binding.body == RuleBody::None
-        || matches!(head.method, http::Method::GET | http::Method::HEAD);
-    let messages = if without_body {
+    let messages = if !has_body(&head, &binding) {
         Body::from(bound.message(None)?)
-    } else if binding.route.streaming.from_client() {
-        let lines = is_lines(&media_type(&head));
-        let splitter = Splitter::new(core.options.max_message_size, lines);
-        let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING)?;
-        if encoding != Encoding::Identity {
-            let message =
-                "a stream cannot be compressed as a whole; send it without content-encoding";
-            return Err(Status::new(Code::Unimplemented, message));
-        }
-        bound.stream(body, splitter, fault.clone())
-    } else {
-        let limit = core.options.max_message_size;
-        let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING)?;
+    } else if !binding.route.streaming.from_client() {
         let body = collect(body, limit)
             .await
             .map_err(|status| bound.too_large.note(status))?;
-        let body = match encoding {
+        let body = match exchange.content {
             Encoding::Identity => body,
             Encoding::Gzip => gunzip(&body, limit)
                 .map_err(|status| bound.too_large.note(status))?
                 .into(),
         };
         Body::from(bound.message(Some(&body))?)
+    } else if binding.raw_request.is_some() {
+        Messages::body(Box::pin(bound.pieces(body)), fault.clone())
+    } else {
+        let splitter = Splitter::new(limit, is_lines(&media_type(&head)));
+        Messages::body(Box::pin(bound.values(body, splitter)), fault.clone())
     };
     Ok(Call {
         path: Arc::clone(&binding.route.path),
@@ -131,11 +153,22 @@ pub(super) async fn call(
     })
 }
 
+fn content_type(head: &Parts) -> String {
+    let value = head.headers.get(header::CONTENT_TYPE);
+    value.map_or_else(String::new, |value| {
+        String::from_utf8_lossy(value.as_bytes()).into_owned()
+    })
+}
+
 /// What path and query say, in wire format. The path comes last, so that it
 /// wins where both speak of a field.
 fn fields(exchange: &RestExchange, head: &Parts) -> Result<Vec<u8>, Status> {
     let core = &exchange.core;
     let input = exchange.binding.route.input;
+    if percent_decode_str(head.uri.path()).decode_utf8().is_err() {
+        let message = "the path is not UTF-8 in percent-encoding";
+        return Err(Status::new(Code::InvalidArgument, message));
+    }
     let mut fields = Vec::new();
     if let Some(query) = head.uri.query() {
         query::write(core, input, query, &mut fields)?;
@@ -156,45 +189,68 @@ struct Bound {
     core: Arc<Core>,
     binding: Arc<Binding>,
     fields: Vec<u8>,
+    /// Of the request, as it came.
+    content_type: String,
     too_large: TooLarge,
 }
 
 impl Bound {
-    /// A message of a JSON body and the fields, framed.
+    /// A message of a body and the fields, framed.
     fn message(&self, body: Option<&[u8]>) -> Result<Bytes, Status> {
-        let Core {
-            transcoder,
-            options,
-            ..
-        } = &*self.core;
-        let input = self.binding.route.input;
         frame::build(0, |out| {
-            // An empty body is an empty message.
-            if let Some(json) = body.filter(|body| !body.is_empty()) {
-                match &self.binding.body {
-                    RuleBody::Whole => transcoder.json_to_wire(input, json, out, &options.read),
-                    RuleBody::Field(field) => {
-                        transcoder.json_to_field(input, field, json, out, &options.read)
-                    }
-                    RuleBody::None => Ok(()),
+            match (body, self.binding.raw_request) {
+                (None, _) => {}
+                (Some(bytes), Some(place)) => {
+                    let body = HttpBody {
+                        content_type: self.content_type.clone(),
+                        data: Bytes::copy_from_slice(bytes),
+                    };
+                    body.write(place, out);
                 }
-                .map_err(|error| invalid(&error))?;
+                // An empty body is an empty message.
+                (Some(b""), None) => {}
+                (Some(json), None) => self.json(json, out)?,
             }
             out.extend_from_slice(&self.fields);
             Ok(())
         })
     }
 
-    /// The messages of a stream, framed one by one as they come.
-    fn stream(self, body: Body, splitter: Splitter, fault: Fault) -> Body {
-        let frames = futures_util::stream::try_unfold(
+    fn json(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Status> {
+        let Core {
+            transcoder,
+            options,
+            ..
+        } = &*self.core;
+        let input = self.binding.route.input;
+        match &self.binding.body {
+            RuleBody::Whole => transcoder.json_to_wire(input, json, out, &options.read),
+            RuleBody::Field(field) => {
+                transcoder.json_to_field(input, field, json, out, &options.read)
+            }
+            RuleBody::None => Ok(()),
+        }
+        .map_err(|error| invalid(&error))
+    }
+
+    /// The messages of a stream of JSON values, framed one by one as they come.
+    fn values(
+        self,
+        body: Body,
+        splitter: Splitter,
+    ) -> impl Stream<Item = Result<Bytes, Status>> + Send {
+        futures_util::stream::try_unfold(
             (self, body, splitter, false),
             |(bound, mut body, mut splitter, mut ended)| async move {
                 loop {
-                    if let Some(value) = splitter
-                        .next()
-                        .map_err(|status| bound.too_large.note(status))?
-                    {
+                    let value = if ended {
+                        splitter.finish()?
+                    } else {
+                        splitter
+                            .next()
+                            .map_err(|status| bound.too_large.note(status))?
+                    };
+                    if let Some(value) = value {
                         let frame = bound.message(Some(&value))?;
                         return Ok(Some((frame, (bound, body, splitter, ended))));
                     }
@@ -203,17 +259,31 @@ impl Bound {
                     }
                     match next_data(&mut body).await? {
                         Some(data) => splitter.push(&data),
-                        None => {
-                            ended = true;
-                            if let Some(value) = splitter.finish()? {
-                                let frame = bound.message(Some(&value))?;
-                                return Ok(Some((frame, (bound, body, splitter, ended))));
-                            }
-                        }
+                        None => ended = true,
                     }
                 }
             },
-        );
-        Messages::body(Box::pin(frames), fault)
+        )
+    }
+
+    /// The messages of a body of any type: its pieces, at least one, since an
+    /// empty file is a file too.
+    fn pieces(self, body: Body) -> impl Stream<Item = Result<Bytes, Status>> + Send {
+        let largest = MAX_PIECE.min(self.core.options.max_message_size).max(1);
+        futures_util::stream::try_unfold(
+            (self, body, Bytes::new(), 0_u64),
+            move |(bound, mut body, mut rest, sent)| async move {
+                while rest.is_empty() {
+                    match next_data(&mut body).await? {
+                        Some(data) => rest = data,
+                        None if sent == 0 => break,
+                        None => return Ok(None),
+                    }
+                }
+                let piece = rest.split_to(largest.min(rest.len()));
+                let frame = bound.message(Some(&piece))?;
+                Ok(Some((frame, (bound, body, rest, sent + 1))))
+            },
+        )
     }
 }

@@ -71,7 +71,7 @@ impl Splitter {
                         return Ok(Some(value));
                     }
                     if self.at > self.limit {
-                        return Err(crate::frame::too_large(self.at, self.limit));
+                        return Err(crate::frame::larger_than(self.at, self.limit));
                     }
                 }
                 _ if byte.is_ascii_whitespace() => self.buffer.advance(1),

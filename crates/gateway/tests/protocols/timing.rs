@@ -1,0 +1,192 @@
+//! Deadlines, and calls that nobody waits for any more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use http_body_util::BodyExt;
+use portolan_gateway::{Body, Code, Options, Outcome};
+use tower_service::Service;
+
+use crate::client::{ALL, Wire, request, send};
+use crate::contract::Item;
+use crate::upstream::{before, frame, headers, reply, shelf_with};
+
+/// Counts what is alive.
+#[derive(Clone)]
+struct Alive(Arc<AtomicUsize>);
+
+struct Guard(Alive);
+
+impl Alive {
+    fn new() -> Self {
+        Self(Arc::new(AtomicUsize::new(0)))
+    }
+
+    fn guard(&self) -> Guard {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        Guard(self.clone())
+    }
+
+    fn count(&self) -> usize {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// A service that never answers, or says one thing and then nothing.
+fn silent(alive: &Alive, speaks_first: bool) -> portolan_gateway::Gateway<crate::upstream::Upstream> {
+    let alive = alive.clone();
+    before(Options::default(), move |request| {
+        let guard = alive.guard();
+        async move {
+            if !speaks_first {
+                std::future::pending::<()>().await;
+            }
+            let first = futures_util::stream::iter([Ok(frame(0, &Item::named("a").wire()))]);
+            let silence = futures_util::stream::pending().map(move |never: ()| {
+                let _ = (&guard, &request);
+                let () = never;
+                Ok(bytes::Bytes::new())
+            });
+            Ok(reply(first.chain(silence), headers(&[("grpc-status", "0")])))
+        }
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn deadlines_end_a_call() {
+    for wire in ALL {
+        for (method, speaks_first) in [("Act", false), ("Act", true), ("List", false), ("List", true)] {
+            let alive = Alive::new();
+            let gateway = silent(&alive, speaks_first);
+            let (name, value) = wire.timeout(2500);
+            let begin = tokio::time::Instant::now();
+            let said = wire.call(&gateway, method, &[Item::default()], &[(name, &value)]).await;
+            assert_eq!((said.code, said.message.as_str()), (4, "the deadline passed before the call was over"), "{wire:?} {method}");
+            assert!((2500..2510).contains(&begin.elapsed().as_millis()), "{wire:?}");
+            assert_eq!(said.messages.len(), usize::from(speaks_first && (method == "List" || wire.protocol().starts_with("grpc"))));
+            assert_eq!(alive.count(), 0, "{wire:?} {method} {speaks_first}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_holds_while_the_request_is_still_coming() {
+    for wire in ALL {
+        let alive = Alive::new();
+        let (gateway, _) = shelf_with(Options::default());
+        let guard = alive.guard();
+        let never = futures_util::stream::pending::<()>().map(move |()| {
+            let _ = &guard;
+            Ok::<_, std::convert::Infallible>(http_body::Frame::data(bytes::Bytes::new()))
+        });
+        let (name, value) = wire.timeout(100);
+        let body = Body::new(http_body_util::StreamBody::new(never));
+        let answer = send(&gateway, wire.raw("Act", false, &[(name, &value)], body)).await;
+        assert_eq!(wire.read("Act", &answer).code, 4, "{wire:?}");
+        assert_eq!(alive.count(), 0, "{wire:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_the_time_is_passed_on() {
+    let (gateway, seen) = shelf_with(Options::default());
+    for wire in ALL {
+        let (name, value) = wire.timeout(5000);
+        wire.call(&gateway, "Act", &[Item::default()], &[(name, &value)]).await;
+        let (_, headers) = seen.lock().unwrap().pop_front().unwrap();
+        assert_eq!(headers["grpc-timeout"], "5000000u", "{wire:?}");
+        wire.call(&gateway, "Act", &[Item::default()], &[]).await;
+        let (_, headers) = seen.lock().unwrap().pop_front().unwrap();
+        assert!(!headers.contains_key("grpc-timeout"));
+    }
+    let seconds = request("GET", "/v1/items/n", &[("x-request-timeout", "1.5")], Body::empty());
+    send(&gateway, seconds).await;
+    assert_eq!(seen.lock().unwrap().pop_front().unwrap().1["grpc-timeout"], "1500000u");
+    let grpc = request("GET", "/v1/items/n", &[("grpc-timeout", "7S")], Body::empty());
+    send(&gateway, grpc).await;
+    assert_eq!(seen.lock().unwrap().pop_front().unwrap().1["grpc-timeout"], "7000000u");
+}
+
+#[tokio::test]
+async fn timeouts_that_are_none_are_refused() {
+    let (gateway, seen) = shelf_with(Options::default());
+    for wire in ALL {
+        let (name, _) = wire.timeout(1);
+        for value in ["", "soon", "-1", "1x", "99999999999999999999", "1 S"] {
+            let said = wire.call(&gateway, "Act", &[Item::default()], &[(name, value)]).await;
+            if value == "99999999999999999999" && wire.is_rest() {
+                // A very long time, but one that can be waited.
+                continue;
+            }
+            assert_eq!(said.code, 3, "{wire:?} {value}");
+            assert_eq!(said.message, format!("the header {name} has no valid timeout: `{value}`"));
+        }
+    }
+    assert!(seen.lock().unwrap().len() <= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_response_lets_go_of_the_service() {
+    for wire in ALL {
+        let alive = Alive::new();
+        let gateway = silent(&alive, true);
+        let Ok(mut response) = gateway.clone().call(wire.request("List", &[Item::default()], &[])).await;
+        let first = response.body_mut().frame().await.unwrap().unwrap();
+        assert!(first.is_data());
+        assert_eq!(alive.count(), 1, "{wire:?}");
+        let outcome = response.extensions().get::<Outcome>().unwrap().clone();
+        assert_eq!(outcome.status(), None);
+        drop(response);
+        assert_eq!(alive.count(), 0, "{wire:?}");
+        assert_eq!(outcome.status(), Some(Code::Cancelled), "{wire:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dropped_request_lets_go_of_the_service() {
+    for wire in ALL {
+        for (method, speaks_first) in [("Act", false), ("List", false), ("Act", true)] {
+            let alive = Alive::new();
+            let gateway = silent(&alive, speaks_first);
+            let call = gateway.clone().call(wire.request(method, &[Item::default()], &[]));
+            let waited = tokio::time::timeout(Duration::from_secs(5), call).await;
+            // Whether it is still waiting or has an answer of headers, it goes.
+            drop(waited);
+            assert_eq!(alive.count(), 0, "{wire:?} {method}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_live_stream_does_not_wait_for_ever_for_its_first_message() {
+    for (wire, waits) in [(Wire::RestLines, 1), (Wire::RestEvents, 1), (Wire::ConnectJson, 0), (Wire::Web, 0)] {
+        let gateway = before(Options::default(), |_| async {
+            Ok(reply(futures_util::stream::pending(), headers(&[("grpc-status", "0")])))
+        });
+        let begin = tokio::time::Instant::now();
+        let Ok(response) = gateway.clone().call(wire.request("List", &[Item::default()], &[])).await;
+        assert_eq!((response.status().as_u16(), begin.elapsed().as_secs()), (200, waits), "{wire:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_keep_the_line_alive() {
+    let gateway = before(Options::default(), |_| async {
+        let later = futures_util::stream::once(async {
+            tokio::time::sleep(Duration::from_secs(40)).await;
+            Ok(frame(0, &Item::named("late").wire()))
+        });
+        Ok(reply(later, headers(&[("grpc-status", "0")])))
+    });
+    let answer = send(&gateway, Wire::RestEvents.request("List", &[Item::default()], &[])).await;
+    assert_eq!(answer.text(), ": keep-alive\n\n: keep-alive\n\ndata: {\"name\":\"late\"}\n\nevent: end\ndata: {}\n\n");
+    assert_eq!((answer.header("content-type"), answer.header("cache-control")), ("text/event-stream", "no-cache"));
+}
