@@ -13,19 +13,22 @@ use crate::lines::{Lines, MemoryJson};
 
 /// A memory in JSON a line, compressed.
 const CORPUS: &[u8] = include_bytes!("../demo/corpus.jsonl.zst");
+/// Where it goes: the default namespace is left to its owner, whose vectors
+/// may have another dimension.
+const NAMESPACE: &str = "demo";
 /// The name of the batch that stores it.
 const BATCH: &str = "portolan-demo-corpus";
 /// A file in the data folder while the corpus is being stored: after a crash in
 /// the middle the next start goes on, though something is there by then.
 const MARK: &str = "demo.loading";
 
-/// Stores the corpus in the default namespace if nothing is there yet.
+/// Stores the corpus in its namespace if nothing is there yet.
 pub(crate) async fn load(memories: &Memories, folder: &Path) -> anyhow::Result<()> {
     let started = Instant::now();
-    let namespace = Namespace::default();
+    let namespace = Namespace::new(NAMESPACE)?;
     let mark = folder.join(MARK);
     if memories.figures(&namespace).await?.memories > 0 && !mark.exists() {
-        tracing::info!("the data folder has memories already, the demo corpus is left out");
+        tracing::info!("the namespace `demo` has memories already, the demo corpus is left out");
         return Ok(());
     }
     fs::write(&mark, "").with_context(|| format!("cannot write {}", mark.display()))?;

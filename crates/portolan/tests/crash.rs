@@ -25,8 +25,8 @@ use tonic::{Code, Request, Status};
 const ROUNDS: usize = 20;
 const WRITERS: usize = 6;
 const DIMENSION: u64 = 16;
-/// Two chunks and a bit: a kill often comes between them.
-const BATCH: u64 = 2100;
+/// A chunk and a bit: a kill may come between the two.
+const BATCH: u64 = 1100;
 /// How many memories are searched for after a round; each is also read by id
 /// and streamed.
 const SEARCHED: usize = 25;
@@ -347,11 +347,11 @@ async fn twenty_kills_lose_nothing_that_was_acknowledged() {
                 numbers.clone(),
             ));
         }
-        writers.spawn(batches(
-            server.memories().await,
-            ledger.clone(),
-            numbers.clone(),
-        ));
+        // Every other round, since a batch takes the writer's time from others.
+        if round % 2 == 1 {
+            let client = server.memories().await;
+            writers.spawn(batches(client, ledger.clone(), numbers.clone()));
+        }
         let written = || numbers.load(Ordering::Relaxed);
         let before = written();
         tokio::time::sleep(Duration::from_millis(20 + next(&mut state) % 250)).await;

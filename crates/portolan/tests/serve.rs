@@ -306,11 +306,20 @@ async fn draining_has_a_limit_and_a_second_signal_ends_it() {
     }
 }
 
+/// A request in the demo's namespace.
+fn demo<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request
+        .metadata_mut()
+        .insert("x-namespace", "demo".parse().unwrap());
+    request
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_is_loaded_once() {
     let folder = Folder::new();
     let server = Server::start(&folder, &["--demo"]);
-    let total = server.total().await;
+    let total = server.total_in("demo").await;
     assert!(total >= 2000, "{total}");
     let query = SearchTextRequest {
         query: "ship".into(),
@@ -320,7 +329,7 @@ async fn the_demo_is_loaded_once() {
     let found = server
         .memories()
         .await
-        .search_text(query)
+        .search_text(demo(query))
         .await
         .unwrap()
         .into_inner()
@@ -329,7 +338,7 @@ async fn the_demo_is_loaded_once() {
     assert!(found.iter().all(|memory| memory.vector.len() == 384));
     server.stop();
     let server = Server::start(&folder, &["--demo"]);
-    assert_eq!(server.total().await, total);
+    assert_eq!(server.total_in("demo").await, total);
     assert!(
         server.log().contains("the demo corpus is left out"),
         "{}",
@@ -344,17 +353,17 @@ async fn a_demo_that_broke_off_is_finished() {
     server
         .memories()
         .await
-        .store_memory(memory("mine"))
+        .store_memory(demo(memory("mine")))
         .await
         .unwrap();
     server.stop();
     // What a crash in the middle leaves behind.
     fs::write(folder.path().join("data/demo.loading"), "").unwrap();
     let server = Server::start(&folder, &["--demo"]);
-    assert!(server.total().await > 2000);
+    assert!(server.total_in("demo").await > 2000);
     server.stop();
-    let total = Server::start(&folder, &["--demo"]).total().await;
-    assert_eq!(Server::start(&folder, &[]).total().await, total);
+    let total = Server::start(&folder, &["--demo"]).total_in("demo").await;
+    assert_eq!(Server::start(&folder, &[]).total_in("demo").await, total);
 }
 
 #[tokio::test(flavor = "multi_thread")]

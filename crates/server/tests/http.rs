@@ -205,3 +205,23 @@ async fn head_gets_the_head_on_both_versions() {
         }
     }
 }
+
+/// Time flies here: whenever all wait, the clock jumps to the next timer.
+#[tokio::test(start_paused = true)]
+async fn who_says_too_little_is_let_go() {
+    let server = Running::start(Server::new(service_fn(echo)));
+    for bytes in [
+        &b""[..],
+        b"PRI * HT",
+        b"GET / HTTP/1.1\r\nho",
+        b"GET / HTTP/1.1\r\nhost: a\r\n\r\n",
+    ] {
+        let begin = tokio::time::Instant::now();
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        let waited = begin.elapsed().as_secs();
+        assert!((29..=61).contains(&waited), "{waited} s: {answer:?}");
+    }
+}

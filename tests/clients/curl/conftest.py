@@ -1,5 +1,6 @@
 """Where the server under test listens, and curl as a function. The server of
-this suite has the demo's memories in its default namespace."""
+this suite has the demo's memories; curl asks in their namespace unless the
+arguments name another."""
 
 from __future__ import annotations
 
@@ -52,6 +53,8 @@ def curl(address, tmp_path):
         heads = tmp_path / "heads"
         command = ["curl", "--silent", "--show-error", "--globoff", "--max-time", "30"]
         command += ["--dump-header", str(heads), *arguments]
+        if not any(argument.startswith("x-namespace:") for argument in arguments):
+            command += ["-H", "x-namespace: demo"]
         if body is not None:
             command += ["--data-binary", "@-"]
         command.append(f"http://{address}{path}")

@@ -21,7 +21,7 @@ def contents(answer):
 def test_the_search_of_the_readme(curl):
     answer = curl("/v1/memories:search", *JSON, "-d", "@examples/search.json")
     assert answer.status == 200, answer.text
-    assert contents(answer) == [top["content"] for top in QUERIES[0]["expected"]]
+    assert contents(answer) == [top["content"] for top in QUERIES[0]["expected"][:2]]
 
 
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query["query"])

@@ -171,8 +171,17 @@ impl Server {
 
     /// How many memories the default namespace has.
     pub(crate) async fn total(&self) -> i64 {
+        self.total_in("default").await
+    }
+
+    /// How many memories a namespace has.
+    pub(crate) async fn total_in(&self, namespace: &str) -> i64 {
+        let mut request = tonic::Request::new(GetMetricsRequest {});
+        request
+            .metadata_mut()
+            .insert("x-namespace", namespace.parse().unwrap());
         let answer = MetricsClient::new(self.channel().await)
-            .get_metrics(GetMetricsRequest {})
+            .get_metrics(request)
             .await;
         answer.unwrap().into_inner().memories_total
     }

@@ -3,7 +3,7 @@
 //! lost can be sent again and is stored once.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -12,18 +12,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use portolan_memory::grpc::BATCH_ID;
+use portolan_memory::proto::BatchStoreMemoriesResponse;
 use portolan_memory::proto::memory_service_client::MemoryServiceClient;
-use portolan_memory::proto::{BatchStoreMemoriesResponse, StoreMemoryRequest};
-use prost::Message;
 use serde::Serialize;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
 use tonic::transport::Channel;
 
+use super::chunks::{Counted, Found, read};
 use super::state::{Failure, Input, State};
 use super::{Failed, Place, decompressed};
-use crate::lines::{Lines, MemoryJson};
+use crate::lines::MemoryJson;
 use crate::output::{self, Progress, Unit, thousands};
 use crate::units;
 
@@ -66,24 +66,6 @@ pub(super) struct Arguments {
     /// Print the summary as JSON
     #[arg(long)]
     json: bool,
-}
-
-/// What the reader found.
-enum Found {
-    Memory {
-        line: u64,
-        memory: StoreMemoryRequest,
-    },
-    Bad {
-        line: u64,
-        message: String,
-    },
-    ChunkEnd,
-    /// The rest cannot be read.
-    Broken {
-        line: u64,
-        error: io::Error,
-    },
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
@@ -379,89 +361,4 @@ struct Summary<'a> {
     seconds: f64,
     memories_per_second: f64,
     resumed: bool,
-}
-
-/// Reads the input to its end, on a thread of its own. A chunk is so many lines
-/// whatever they hold, so that the next run finds the same chunks.
-fn read(
-    reader: Box<dyn BufRead + Send>,
-    skip: u64,
-    chunk_lines: u64,
-    largest: usize,
-    json: &MemoryJson,
-    found: &mpsc::Sender<Found>,
-) {
-    let mut lines = Lines::new(reader);
-    let mut last = 0;
-    loop {
-        let next = match lines.next() {
-            Ok(Some((line, _))) if line <= skip => {
-                last = line;
-                continue;
-            }
-            Ok(Some((line, text))) => {
-                last = line;
-                match text {
-                    Ok(text) if text.iter().all(u8::is_ascii_whitespace) => None,
-                    Ok(text) => Some(memory(json, line, text, largest)),
-                    Err(error) => Some(Found::Bad {
-                        line,
-                        message: error.to_string(),
-                    }),
-                }
-            }
-            Ok(None) => return,
-            Err(error) => {
-                let _ = found.blocking_send(Found::Broken { line: last, error });
-                return;
-            }
-        };
-        if let Some(next) = next
-            && found.blocking_send(next).is_err()
-        {
-            return;
-        }
-        if last.is_multiple_of(chunk_lines) && found.blocking_send(Found::ChunkEnd).is_err() {
-            return;
-        }
-    }
-}
-
-fn memory(json: &MemoryJson, line: u64, text: &[u8], largest: usize) -> Found {
-    let memory = match json.read(text) {
-        Ok(memory) => memory,
-        Err(error) => {
-            return Found::Bad {
-                line,
-                message: format!("{error:#}"),
-            };
-        }
-    };
-    let memory = StoreMemoryRequest {
-        content: memory.content,
-        metadata: memory.metadata,
-        vector: memory.vector,
-    };
-    match memory.encoded_len() {
-        // One message over the server's limit would fail the whole chunk.
-        bytes if bytes > largest => Found::Bad {
-            line,
-            message: format!("the memory has {bytes} bytes, more than the limit of {largest}"),
-        },
-        _ => Found::Memory { line, memory },
-    }
-}
-
-/// Counts the bytes that are read.
-struct Counted<R> {
-    inner: R,
-    position: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        self.position.fetch_add(count as u64, Ordering::Relaxed);
-        Ok(count)
-    }
 }

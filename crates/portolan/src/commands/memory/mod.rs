@@ -1,6 +1,7 @@
 //! `portolan memory`: memories in and out of a running server, as a file with
 //! one in JSON on each line. What the two directions share is here.
 
+mod chunks;
 mod export;
 mod import;
 mod part;
