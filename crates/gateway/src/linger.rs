@@ -35,7 +35,10 @@ impl Unread {
             return (body, Self(None));
         }
         let rest = Arc::new(Mutex::new(None));
-        let watched = Watched { body: Some(body), rest: Arc::clone(&rest) };
+        let watched = Watched {
+            body: Some(body),
+            rest: Arc::clone(&rest),
+        };
         (Body::new(watched), Self(Some(rest)))
     }
 
@@ -46,18 +49,28 @@ impl Unread {
             return response;
         }
         if response.body().size_hint().exact().is_none() {
-            return response.map(|body| Body::new(Lingering { body: Some(body), unread: self, drain: None }));
+            return response.map(|body| {
+                Body::new(Lingering {
+                    body: Some(body),
+                    unread: self,
+                    drain: None,
+                })
+            });
         }
         let mut response = response;
         if !self.drain().await {
-            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         response
     }
 
     /// Reads the rest; false when there is too much of it.
     async fn drain(self) -> bool {
-        let Some(mut body) = self.0.and_then(|rest| rest.lock().unwrap_or_else(PoisonError::into_inner).take())
+        let Some(mut body) = self
+            .0
+            .and_then(|rest| rest.lock().unwrap_or_else(PoisonError::into_inner).take())
         else {
             return true;
         };
@@ -95,7 +108,9 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
+        let Some(body) = &mut self.body else {
+            return Poll::Ready(None);
+        };
         let frame = ready!(Pin::new(body).poll_frame(context));
         if !matches!(frame, Some(Ok(_))) {
             self.body = None;
@@ -104,11 +119,15 @@ impl http_body::Body for Watched {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(http_body::Body::is_end_stream)
+        self.body
+            .as_ref()
+            .is_none_or(http_body::Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(SizeHint::default, http_body::Body::size_hint)
+        self.body
+            .as_ref()
+            .map_or_else(SizeHint::default, http_body::Body::size_hint)
     }
 }
 
@@ -188,7 +207,9 @@ mod tests {
         let (head, body, read) = request(10);
         let (body, unread) = Unread::watch(&head, body);
         drop(body);
-        let answer = StreamBody::new(stream::iter([Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"x")))]));
+        let answer = StreamBody::new(stream::iter([Ok::<_, BoxError>(Frame::data(
+            Bytes::from_static(b"x"),
+        ))]));
         let mut response = unread.settle(Response::new(Body::new(answer))).await;
         assert!(response.body_mut().frame().await.is_some());
         assert_eq!(*read.lock().unwrap(), 0);

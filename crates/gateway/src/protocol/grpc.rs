@@ -107,11 +107,14 @@ impl Exchange for GrpcExchange {
                     (None, Some(route)) if self.codec == Codec::Json => {
                         let metadata = reply.metadata.clone();
                         let body = transcode_reply(Arc::clone(&self.core), route.output, reply);
-                        (with_own_encoding(metadata), body)
+                        (metadata, body)
                     }
                     (None, _) => (reply.metadata, Body::new(reply.messages)),
                 },
             };
+            if self.codec == Codec::Json {
+                speak_own_encoding(&mut headers);
+            }
             let fallback = HeaderValue::from_static("application/grpc");
             headers.insert(header::CONTENT_TYPE, self.content_type.unwrap_or(fallback));
             let mut response = Response::new(body);
@@ -137,12 +140,11 @@ pub(super) fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Statu
     encoding
 }
 
-/// The metadata of a reply whose messages the gateway writes itself, with the
-/// encoding that it reads (gRPC, "Compression").
-pub(super) fn with_own_encoding(mut metadata: HeaderMap) -> HeaderMap {
-    metadata.remove("grpc-encoding");
-    metadata.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
-    metadata
+/// Makes the headers those of a reply whose messages the gateway writes itself,
+/// with the encoding that it reads (gRPC, "Compression").
+pub(super) fn speak_own_encoding(headers: &mut HeaderMap) {
+    headers.remove("grpc-encoding");
+    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
 }
 
 pub(super) fn unknown_method(path: &str) -> Status {

@@ -13,7 +13,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, header};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
-use super::grpc::{take_encodings, transcode_reply, unknown_method, with_own_encoding};
+use super::grpc::{speak_own_encoding, take_encodings, transcode_reply, unknown_method};
 use super::{
     Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
     unsupported_media_type,
@@ -136,7 +136,7 @@ impl Exchange for GrpcWebExchange {
                 }
                 Ok(reply) => match &self.route {
                     Some(route) if self.codec == Codec::Json => {
-                        let metadata = with_own_encoding(reply.metadata.clone());
+                        let metadata = reply.metadata.clone();
                         let frames = transcode_reply(Arc::clone(&self.core), route.output, reply);
                         (
                             metadata,
@@ -162,6 +162,9 @@ impl Exchange for GrpcWebExchange {
             };
             let mut response = Response::new(body);
             *response.headers_mut() = metadata;
+            if self.codec == Codec::Json {
+                speak_own_encoding(response.headers_mut());
+            }
             let content_type = match (self.text_reply, self.codec) {
                 (true, Codec::Proto) => "application/grpc-web-text+proto",
                 (true, Codec::Json) => "application/grpc-web-text+json",

@@ -40,9 +40,13 @@ async fn json_that_is_not_the_message() {
                 let shown = String::from_utf8_lossy(json);
                 assert_eq!(said.code, 3, "{wire:?} {method} {shown} {said:?}");
                 if !(wire.is_rest() && streams) {
-                    assert!(said.message.contains(part), "{wire:?} {shown} {}", said.message);
+                    assert!(
+                        said.message.contains(part),
+                        "{wire:?} {shown} {}",
+                        said.message
+                    );
                 }
-                if wire.is_rest() {
+                if wire.is_rest() && said.messages.is_empty() {
                     assert_eq!(answer.status, 400, "{wire:?} {shown}");
                 }
             }
@@ -55,18 +59,44 @@ async fn ten_megabytes_of_brackets() {
     let brackets = vec![b'['; 10_000_000];
     let fields: Vec<u8> = b"{\"place\":".repeat(1_000_000);
     for limit in [4 << 20, 64 << 20] {
-        let (gateway, _) = shelf_with(Options { max_message_size: limit, ..Options::default() });
+        let (gateway, _) = shelf_with(Options {
+            max_message_size: limit,
+            ..Options::default()
+        });
         for body in [&brackets, &fields] {
-            for wire in [Wire::GrpcJson, Wire::WebJson, Wire::ConnectJson, Wire::RestArray] {
+            for wire in [
+                Wire::GrpcJson,
+                Wire::WebJson,
+                Wire::ConnectJson,
+                Wire::RestArray,
+            ] {
                 for method in ["Act", "Chat"] {
                     let streams = method == "Chat";
                     let body = wire.pack(streams, &[Bytes::from(body.clone())]);
-                    let said = wire.read(method, &send(&gateway, wire.raw(method, streams, &[], body)).await);
-                    assert!(said.code == if limit < 10_000_000 { 8 } else { 3 }, "{wire:?} {method} {said:?}");
+                    let said = wire.read(
+                        method,
+                        &send(&gateway, wire.raw(method, streams, &[], body)).await,
+                    );
+                    assert!(
+                        said.code == if limit < 10_000_000 { 8 } else { 3 },
+                        "{wire:?} {method} {said:?}"
+                    );
                 }
             }
-            let answer = send(&gateway, request("POST", "/v1/items:collect", &[("content-type", "application/json")], body.clone())).await;
-            assert_eq!(answer.status.as_u16(), if limit < 10_000_000 { 413 } else { 400 });
+            let answer = send(
+                &gateway,
+                request(
+                    "POST",
+                    "/v1/items:collect",
+                    &[("content-type", "application/json")],
+                    body.clone(),
+                ),
+            )
+            .await;
+            assert_eq!(
+                answer.status.as_u16(),
+                if limit < 10_000_000 { 413 } else { 400 }
+            );
         }
     }
 }
@@ -81,7 +111,9 @@ async fn frames_that_are_none() {
                 continue;
             }
             let whole = whole(wire);
-            let mut cases: Vec<(Vec<u8>, i32)> = (1..whole.len()).map(|cut| (whole[..cut].to_vec(), 3)).collect();
+            let mut cases: Vec<(Vec<u8>, i32)> = (1..whole.len())
+                .map(|cut| (whole[..cut].to_vec(), 3))
+                .collect();
             cases.push(([&whole[..], &[0]].concat(), 3));
             for flags in [2, 4, 8, 0x80, 0xff] {
                 cases.push((frame(flags, &wire.payload(&Item::default())).to_vec(), 3));
@@ -92,11 +124,15 @@ async fn frames_that_are_none() {
             }
             for (body, code) in cases {
                 let sent = if wire == Wire::WebText {
-                    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &body).into_bytes()
+                    base64::Engine::encode(&base64::engine::general_purpose::STANDARD, &body)
+                        .into_bytes()
                 } else {
                     body.clone()
                 };
-                let said = wire.read(method, &send(&gateway, wire.raw(method, true, &[], sent)).await);
+                let said = wire.read(
+                    method,
+                    &send(&gateway, wire.raw(method, true, &[], sent)).await,
+                );
                 assert_eq!(said.code, code, "{wire:?} {method} {body:?} {said:?}");
             }
         }
@@ -106,24 +142,67 @@ async fn frames_that_are_none() {
 #[tokio::test]
 async fn no_message_at_all() {
     let gateway = shelf();
-    for wire in [Wire::Grpc, Wire::GrpcJson, Wire::Web, Wire::WebText, Wire::WebJson] {
-        let said = wire.read("Act", &send(&gateway, wire.raw("Act", false, &[], Body::empty())).await);
-        assert_eq!((said.code, said.message.as_str()), (12, "no message"), "{wire:?}");
+    for wire in [
+        Wire::Grpc,
+        Wire::GrpcJson,
+        Wire::Web,
+        Wire::WebText,
+        Wire::WebJson,
+    ] {
+        let said = wire.read(
+            "Act",
+            &send(&gateway, wire.raw("Act", false, &[], Body::empty())).await,
+        );
+        assert_eq!(
+            (said.code, said.message.as_str()),
+            (12, "no message"),
+            "{wire:?}"
+        );
     }
     // Of no bytes, protobuf and REST make an empty message, and JSON none.
-    for (wire, code) in [(Wire::ConnectProto, 0), (Wire::ConnectJson, 3), (Wire::RestArray, 0)] {
-        assert_eq!(wire.read("Act", &send(&gateway, wire.raw("Act", false, &[], Body::empty())).await).code, code, "{wire:?}");
+    for (wire, code) in [
+        (Wire::ConnectProto, 0),
+        (Wire::ConnectJson, 3),
+        (Wire::RestArray, 0),
+    ] {
+        assert_eq!(
+            wire.read(
+                "Act",
+                &send(&gateway, wire.raw("Act", false, &[], Body::empty())).await
+            )
+            .code,
+            code,
+            "{wire:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn base64_that_is_none() {
     let gateway = shelf();
-    for body in ["A", "AA", "AAA", "AAAAAAI", "****", "AAAAAAAA=", "=AAA", "A=AA", "AAAA\u{e9}AAA"] {
+    for body in [
+        "A",
+        "AA",
+        "AAA",
+        "AAAAAAI",
+        "****",
+        "AAAAAAAA=",
+        "=AAA",
+        "A=AA",
+        "AAAA\u{e9}AAA",
+    ] {
         for method in ["Act", "Chat"] {
-            let answer = send(&gateway, Wire::WebText.raw(method, true, &[], body.as_bytes().to_vec())).await;
+            let answer = send(
+                &gateway,
+                Wire::WebText.raw(method, true, &[], body.as_bytes().to_vec()),
+            )
+            .await;
             let said = Wire::WebText.read(method, &answer);
-            assert_eq!((said.code, said.message.as_str()), (3, "the request is not valid base64"), "{body} {method}");
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (3, "the request is not valid base64"),
+                "{body} {method}"
+            );
         }
     }
 }
@@ -139,33 +218,82 @@ async fn encodings_that_are_not_spoken() {
         (Wire::GrpcJson, "Act", "grpc-encoding"),
         (Wire::WebJson, "Chat", "grpc-encoding"),
     ] {
-        let answer = send(&gateway, wire.request(method, &[Item::default()], &[(name, "zstd")])).await;
+        let answer = send(
+            &gateway,
+            wire.request(method, &[Item::default()], &[(name, "zstd")]),
+        )
+        .await;
         let said = wire.read(method, &answer);
-        assert_eq!((said.code, said.message.as_str()), (12, "the encoding `zstd` is not spoken here; use gzip or identity"), "{wire:?}");
+        assert_eq!(
+            (said.code, said.message.as_str()),
+            (
+                12,
+                "the encoding `zstd` is not spoken here; use gzip or identity"
+            ),
+            "{wire:?}"
+        );
         if !wire.is_connect() {
             assert_eq!(answer.header("grpc-accept-encoding"), "gzip", "{wire:?}");
         }
-        let torn = send(&gateway, wire.raw(method, method == "Chat", &[(name, "gzip")], if method == "Act" && wire.is_connect() { Bytes::from("no gzip") } else { frame(1, b"no gzip") })).await;
-        assert_eq!(wire.read(method, &torn).message, "the message is not valid gzip", "{wire:?}");
+        let torn = send(
+            &gateway,
+            wire.raw(
+                method,
+                method == "Chat",
+                &[(name, "gzip")],
+                if method == "Act" && wire.is_connect() {
+                    Bytes::from("no gzip")
+                } else {
+                    frame(1, b"no gzip")
+                },
+            ),
+        )
+        .await;
+        assert_eq!(
+            wire.read(method, &torn).message,
+            "the message is not valid gzip",
+            "{wire:?}"
+        );
     }
     let said = Wire::ConnectJson.call(&gateway, "Chat", &[], &[]).await;
     assert_eq!(said.code, 0);
     let mut request = Wire::ConnectJson.request("Act", &[Item::default()], &[]);
-    request.headers_mut().insert("connect-protocol-version", "2".parse().unwrap());
+    request
+        .headers_mut()
+        .insert("connect-protocol-version", "2".parse().unwrap());
     let said = Wire::ConnectJson.read("Act", &send(&gateway, request).await);
-    assert_eq!((said.code, said.message.as_str()), (3, "connect-protocol-version must be 1, not `2`"));
+    assert_eq!(
+        (said.code, said.message.as_str()),
+        (3, "connect-protocol-version must be 1, not `2`")
+    );
 }
 
 #[tokio::test]
 async fn queries_that_are_no_message() {
     let gateway = shelf();
-    for query in ["encoding=json&message=%7B", "encoding=json&message=", "encoding=proto&message=%0a%05", "encoding=proto&base64=1&message=A", "encoding=json&message=%7B%7D&connect=v2", "encoding=json&compression=gzip&message=xx", "encoding=json&message=%ff"] {
-        let answer = send(&gateway, get(&format!("/shelf.v1.ShelfService/Echo?{query}"))).await;
+    for query in [
+        "encoding=json&message=%7B",
+        "encoding=json&message=",
+        "encoding=proto&message=%0a%05",
+        "encoding=proto&base64=1&message=A",
+        "encoding=json&message=%7B%7D&connect=v2",
+        "encoding=json&compression=gzip&message=xx",
+        "encoding=json&message=%ff",
+    ] {
+        let answer = send(
+            &gateway,
+            get(&format!("/shelf.v1.ShelfService/Echo?{query}")),
+        )
+        .await;
         if query == "encoding=proto&message=%0a%05" {
             // Protobuf is the service's to read; this one gives it back.
             assert_eq!(answer.status, 200);
         } else {
-            assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (400, &"invalid_argument".into()), "{query}");
+            assert_eq!(
+                (answer.status.as_u16(), &answer.json()["code"]),
+                (400, &"invalid_argument".into()),
+                "{query}"
+            );
         }
     }
 }
@@ -177,11 +305,20 @@ async fn a_client_that_goes_away_is_cancelled() {
         for method in ["Act", "Collect", "Chat"] {
             let streams = method != "Act";
             let whole = wire.pack(streams, &[wire.payload(&Item::named("a"))]);
-            let pieces = [Ok(http_body::Frame::data(Bytes::from(whole))), Err("reset by peer")];
-            let body = Body::new(http_body_util::StreamBody::new(futures_util::stream::iter(pieces)));
+            let pieces = [
+                Ok(http_body::Frame::data(Bytes::from(whole))),
+                Err("reset by peer"),
+            ];
+            let body = Body::new(http_body_util::StreamBody::new(futures_util::stream::iter(
+                pieces,
+            )));
             let answer = send(&gateway, wire.raw(method, streams, &[], body)).await;
             let said = wire.read(method, &answer);
-            assert_eq!((said.code, said.message.as_str()), (1, "the request broke off: reset by peer"), "{wire:?} {method}");
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (1, "the request broke off: reset by peer"),
+                "{wire:?} {method}"
+            );
         }
     }
 }

@@ -124,12 +124,19 @@ pub(crate) struct Any {
 impl Item {
     /// An item with no more than a name.
     pub(crate) fn named(name: &str) -> Self {
-        Self { name: name.into(), ..Self::default() }
+        Self {
+            name: name.into(),
+            ..Self::default()
+        }
     }
 
     /// An item with a name and a number.
     pub(crate) fn counted(name: &str, count: i64) -> Self {
-        Self { name: name.into(), count, ..Self::default() }
+        Self {
+            name: name.into(),
+            count,
+            ..Self::default()
+        }
     }
 
     /// An item with something in every field.
@@ -140,9 +147,17 @@ impl Item {
             tags: vec!["a".into(), "b \"c\"".into()],
             labels: HashMap::from([("k".into(), "v/w".into())]),
             kind: 2,
-            place: Some(Place { shelf: "s&1".into(), row: 7 }),
-            made_at: Some(Timestamp { seconds: 1_700_000_000, nanos: 120_000_000 }),
-            note: Some(StringValue { value: "n\n".into() }),
+            place: Some(Place {
+                shelf: "s&1".into(),
+                row: 7,
+            }),
+            made_at: Some(Timestamp {
+                seconds: 1_700_000_000,
+                nanos: 120_000_000,
+            }),
+            note: Some(StringValue {
+                value: "n\n".into(),
+            }),
             active: true,
             weight: 1.25,
             raw: vec![0, 255, 62],
@@ -163,7 +178,9 @@ impl Item {
         let message = DynamicMessage::decode(descriptor, self.wire()).unwrap();
         let mut out = Vec::new();
         let mut serializer = serde_json::Serializer::new(&mut out);
-        message.serialize_with_options(&mut serializer, &SerializeOptions::new()).unwrap();
+        message
+            .serialize_with_options(&mut serializer, &SerializeOptions::new())
+            .unwrap();
         String::from_utf8(out).unwrap()
     }
 

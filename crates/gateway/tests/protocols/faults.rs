@@ -15,8 +15,12 @@ fn ok() -> http::HeaderMap {
 
 /// A response of bare pieces, perhaps with an error among them.
 fn pieces(pieces: Vec<Result<Frame<bytes::Bytes>, BoxError>>) -> Response<Body> {
-    let mut response = Response::new(Body::new(StreamBody::new(futures_util::stream::iter(pieces))));
-    response.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
+    let mut response = Response::new(Body::new(StreamBody::new(futures_util::stream::iter(
+        pieces,
+    ))));
+    response
+        .headers_mut()
+        .insert("content-type", "application/grpc".parse().unwrap());
     response
 }
 
@@ -32,28 +36,53 @@ async fn an_end_without_a_status() {
         for wire in ALL {
             for method in ["Act", "List"] {
                 let said = wire.call(&gateway, method, &[Item::default()], &[]).await;
-                assert_eq!((said.code, said.message.as_str()), expected, "{wire:?} {method} {name}");
+                assert_eq!(
+                    (said.code, said.message.as_str()),
+                    expected,
+                    "{wire:?} {method} {name}"
+                );
             }
         }
     }
     let gateway = answering(|| pieces(vec![Ok(Frame::trailers(headers(&[("x-tail", "t")])))]));
     for wire in ALL {
-        assert_eq!(wire.call(&gateway, "List", &[Item::default()], &[]).await.code, 13, "{wire:?}");
+        assert_eq!(
+            wire.call(&gateway, "List", &[Item::default()], &[])
+                .await
+                .code,
+            13,
+            "{wire:?}"
+        );
     }
 }
 
 #[tokio::test]
 async fn a_service_that_breaks_off() {
-    let gateway = answering(|| pieces(vec![Ok(Frame::data(frame(0, &Item::named("a").wire()))), Err("the line is dead".into())]));
+    let gateway = answering(|| {
+        pieces(vec![
+            Ok(Frame::data(frame(0, &Item::named("a").wire()))),
+            Err("the line is dead".into()),
+        ])
+    });
     for wire in ALL {
         let said = wire.call(&gateway, "List", &[Item::default()], &[]).await;
-        assert_eq!((said.code, said.message.as_str()), (14, "the service broke off: the line is dead"), "{wire:?}");
+        assert_eq!(
+            (said.code, said.message.as_str()),
+            (14, "the service broke off: the line is dead"),
+            "{wire:?}"
+        );
         assert_eq!(said.messages.len(), 1, "{wire:?}");
     }
-    let gateway = before(Options::default(), |_| async { Err("nobody is there".into()) });
+    let gateway = before(Options::default(), |_| async {
+        Err("nobody is there".into())
+    });
     for wire in ALL {
         let said = wire.call(&gateway, "Act", &[Item::default()], &[]).await;
-        assert_eq!((said.code, said.message.as_str()), (14, "the service cannot be reached: nobody is there"), "{wire:?}");
+        assert_eq!(
+            (said.code, said.message.as_str()),
+            (14, "the service cannot be reached: nobody is there"),
+            "{wire:?}"
+        );
     }
 }
 
@@ -74,14 +103,20 @@ async fn answers_that_are_not_grpc() {
         let gateway = answering(move || {
             let mut response = Response::new(Body::from(b"<html>".to_vec()));
             *response.status_mut() = StatusCode::from_u16(status).unwrap();
-            response.headers_mut().insert("content-type", content_type.parse().unwrap());
+            response
+                .headers_mut()
+                .insert("content-type", content_type.parse().unwrap());
             response
         });
         for wire in ALL {
             for method in ["Act", "List"] {
                 let said = wire.call(&gateway, method, &[Item::default()], &[]).await;
                 assert_eq!(said.code, code, "{wire:?} {method} {status}");
-                let part = if status == 200 { "text/html" } else { "HTTP status" };
+                let part = if status == 200 {
+                    "text/html"
+                } else {
+                    "HTTP status"
+                };
                 assert!(said.message.contains(part), "{wire:?} {}", said.message);
             }
         }
@@ -90,12 +125,34 @@ async fn answers_that_are_not_grpc() {
 
 #[tokio::test]
 async fn one_message_is_expected() {
-    for (count, text) in [(0, "the service answered without a message"), (2, "the service answered with more than one message")] {
-        let gateway = answering(move || said(&vec![Item::named("a"); count], &[("grpc-status", "0")]));
-        for wire in ALL.into_iter().filter(|wire| wire.is_rest() || wire.is_connect()) {
+    for (count, text) in [
+        (0, "the service answered without a message"),
+        (2, "the service answered with more than one message"),
+    ] {
+        let gateway =
+            answering(move || said(&vec![Item::named("a"); count], &[("grpc-status", "0")]));
+        for wire in ALL
+            .into_iter()
+            .filter(|wire| wire.is_rest() || wire.is_connect())
+        {
             for method in ["Act", "Collect"] {
-                let said = wire.call(&gateway, if wire.is_rest() || method == "Act" { method } else { "Act" }, &[Item::default()], &[]).await;
-                assert_eq!((said.code, said.message.as_str()), (12, text), "{wire:?} {method}");
+                let said = wire
+                    .call(
+                        &gateway,
+                        if wire.is_rest() || method == "Act" {
+                            method
+                        } else {
+                            "Act"
+                        },
+                        &[Item::default()],
+                        &[],
+                    )
+                    .await;
+                assert_eq!(
+                    (said.code, said.message.as_str()),
+                    (12, text),
+                    "{wire:?} {method}"
+                );
             }
         }
     }
@@ -106,13 +163,29 @@ async fn messages_that_cannot_be_read() {
     // Field 1 is a string with 5 bytes, of which one is there.
     let torn = b"\x0a\x05a";
     let gateway = answering(move || {
-        reply(futures_util::stream::iter([Ok(frame(0, &Item::named("a").wire())), Ok(frame(0, torn)), Ok(frame(0, b""))]), ok())
+        reply(
+            futures_util::stream::iter([
+                Ok(frame(0, &Item::named("a").wire())),
+                Ok(frame(0, torn)),
+                Ok(frame(0, b"")),
+            ]),
+            ok(),
+        )
     });
     let single = answering(move || reply(futures_util::stream::iter([Ok(frame(0, torn))]), ok()));
     for wire in ALL.into_iter().filter(|wire| wire.is_json()) {
         let said = wire.call(&gateway, "List", &[Item::default()], &[]).await;
-        assert_eq!((said.code, said.messages), (13, vec![Item::named("a")]), "{wire:?}");
-        assert!(said.message.starts_with("the service's answer cannot be written as JSON"), "{}", said.message);
+        assert_eq!(
+            (said.code, said.messages),
+            (13, vec![Item::named("a")]),
+            "{wire:?}"
+        );
+        assert!(
+            said.message
+                .starts_with("the service's answer cannot be written as JSON"),
+            "{}",
+            said.message
+        );
         for method in ["Act", "List"] {
             let answer = send(&single, wire.request(method, &[Item::default()], &[])).await;
             assert_eq!(wire.read(method, &answer).code, 13, "{wire:?}");
@@ -133,15 +206,26 @@ async fn frames_that_are_none() {
         ("4 GB", vec![0, 255, 255, 255, 255], 8),
     ];
     for (name, bytes, code) in cases {
-        let gateway = answering(move || reply(futures_util::stream::iter([Ok(bytes.clone().into())]), ok()));
-        for wire in ALL.into_iter().filter(|wire| name != "no such encoding" || !matches!(wire, Wire::Grpc | Wire::Web | Wire::WebText)) {
+        let gateway =
+            answering(move || reply(futures_util::stream::iter([Ok(bytes.clone().into())]), ok()));
+        for wire in ALL.into_iter().filter(|wire| {
+            name != "no such encoding" || !matches!(wire, Wire::Grpc | Wire::Web | Wire::WebText)
+        }) {
             for method in ["Act", "List"] {
                 // What passed before the end was noticed is no whole frame, so
                 // only clients of other protocols can be asked.
                 let answer = send(&gateway, wire.request(method, &[Item::default()], &[])).await;
-                assert_eq!(answer.ended().map(|code| code as i32), Some(code), "{wire:?} {method} {name}");
+                assert_eq!(
+                    answer.ended().map(|code| code as i32),
+                    Some(code),
+                    "{wire:?} {method} {name}"
+                );
                 if !matches!(wire, Wire::Grpc | Wire::Web | Wire::WebText) {
-                    assert_eq!(wire.read(method, &answer).code, code, "{wire:?} {method} {name}");
+                    assert_eq!(
+                        wire.read(method, &answer).code,
+                        code,
+                        "{wire:?} {method} {name}"
+                    );
                 }
             }
         }
@@ -150,15 +234,26 @@ async fn frames_that_are_none() {
 
 #[tokio::test]
 async fn an_answer_over_the_limit() {
-    let options = Options { max_message_size: 100, ..Options::default() };
-    let gateway = before(options, |_| async { Ok(said(&[Item::named("a"), Item::named(&"n".repeat(101))], &[("grpc-status", "0")])) });
+    let options = Options {
+        max_message_size: 100,
+        ..Options::default()
+    };
+    let gateway = before(options, |_| async {
+        Ok(said(
+            &[Item::named("a"), Item::named(&"n".repeat(101))],
+            &[("grpc-status", "0")],
+        ))
+    });
     for wire in ALL {
         let answer = send(&gateway, wire.request("List", &[Item::default()], &[])).await;
         assert_eq!(answer.ended().map(|code| code as i32), Some(8), "{wire:?}");
         // Both are in one piece, which does not pass.
         if wire.is_json() {
             let said = wire.read("List", &answer);
-            assert_eq!(said.message, "the message has 103 bytes, which is over the limit of 100 bytes", "{wire:?}");
+            assert_eq!(
+                said.message, "the message has 103 bytes, which is over the limit of 100 bytes",
+                "{wire:?}"
+            );
         }
     }
 }

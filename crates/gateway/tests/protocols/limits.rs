@@ -16,13 +16,19 @@ use crate::contract::Item;
 use crate::upstream::{Messages, before, frame, headers, reply, shelf_with};
 
 fn small() -> portolan_gateway::Gateway<crate::upstream::Upstream> {
-    shelf_with(Options { max_message_size: 100, ..Options::default() }).0
+    shelf_with(Options {
+        max_message_size: 100,
+        ..Options::default()
+    })
+    .0
 }
 
 /// A body that ends only when it is dropped.
 fn endless(first: Vec<u8>) -> Body {
     let stream = futures_util::stream::iter([Ok::<_, Infallible>(Frame::data(Bytes::from(first)))]);
-    Body::new(StreamBody::new(stream.chain(futures_util::stream::pending())))
+    Body::new(StreamBody::new(
+        stream.chain(futures_util::stream::pending()),
+    ))
 }
 
 #[tokio::test]
@@ -32,13 +38,33 @@ async fn requests_over_the_limit() {
     let large = Item::named(&"n".repeat(200));
     for wire in ALL {
         for method in ["Act", "Collect", "Chat"] {
-            let answer = send(&gateway, wire.request(method, std::slice::from_ref(&fits), &[])).await;
+            let answer = send(
+                &gateway,
+                wire.request(method, std::slice::from_ref(&fits), &[]),
+            )
+            .await;
             assert_eq!(wire.read(method, &answer).code, 0, "{wire:?} {method}");
-            let answer = send(&gateway, wire.request(method, &[fits.clone(), large.clone()][usize::from(method == "Act")..], &[])).await;
+            let answer = send(
+                &gateway,
+                wire.request(
+                    method,
+                    &[fits.clone(), large.clone()][usize::from(method == "Act")..],
+                    &[],
+                ),
+            )
+            .await;
             let said = wire.read(method, &answer);
             assert_eq!(said.code, 8, "{wire:?} {method} {said:?}");
-            assert!(said.message.contains("over the limit of 100 bytes"), "{}", said.message);
-            let size = said.message.split(' ').find_map(|word| word.parse::<usize>().ok()).unwrap();
+            assert!(
+                said.message.contains("over the limit of 100 bytes"),
+                "{}",
+                said.message
+            );
+            let size = said
+                .message
+                .split(' ')
+                .find_map(|word| word.parse::<usize>().ok())
+                .unwrap();
             assert!((101..300).contains(&size), "{}", said.message);
             if wire.is_rest() && method != "Chat" {
                 assert_eq!(answer.status, 413, "{wire:?} {method}");
@@ -56,10 +82,21 @@ async fn a_length_of_4_gb_is_refused_at_once() {
                 continue;
             }
             let prefix = vec![0, 255, 255, 255, 255];
-            let body = if wire == Wire::WebText { b"AP////8A".to_vec() } else { prefix };
+            let body = if wire == Wire::WebText {
+                b"AP////8A".to_vec()
+            } else {
+                prefix
+            };
             let answer = send(&gateway, wire.raw(method, true, &[], endless(body))).await;
             let said = wire.read(method, &answer);
-            assert_eq!((said.code, said.message.as_str()), (8, "the message has 4294967295 bytes, which is over the limit of 4194304 bytes"), "{wire:?}");
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (
+                    8,
+                    "the message has 4294967295 bytes, which is over the limit of 4194304 bytes"
+                ),
+                "{wire:?}"
+            );
         }
     }
     // A declared length is as good as the bytes.
@@ -67,7 +104,10 @@ async fn a_length_of_4_gb_is_refused_at_once() {
     impl http_body::Body for Declared {
         type Data = Bytes;
         type Error = Infallible;
-        fn poll_frame(self: std::pin::Pin<&mut Self>, _: &mut std::task::Context<'_>) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        fn poll_frame(
+            self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> std::task::Poll<Option<Result<Frame<Bytes>, Infallible>>> {
             std::task::Poll::Pending
         }
         fn size_hint(&self) -> http_body::SizeHint {
@@ -76,7 +116,10 @@ async fn a_length_of_4_gb_is_refused_at_once() {
     }
     for wire in [Wire::ConnectProto, Wire::ConnectJson, Wire::RestArray] {
         let answer = send(&gateway, wire.raw("Act", false, &[], Body::new(Declared))).await;
-        assert_eq!(wire.read("Act", &answer).message, "the message has 4294967296 bytes, which is over the limit of 4194304 bytes");
+        assert_eq!(
+            wire.read("Act", &answer).message,
+            "the message has 4294967296 bytes, which is over the limit of 4194304 bytes"
+        );
     }
 }
 
@@ -86,14 +129,37 @@ async fn a_gzip_bomb_does_not_go_off() {
     let bomb = gzip(&vec![b' '; 100_000_000]);
     assert!(bomb.len() < 200_000);
     for wire in [Wire::ConnectProto, Wire::ConnectJson, Wire::RestArray] {
-        let answer = send(&gateway, wire.raw("Act", false, &[("content-encoding", "gzip")], bomb.clone())).await;
+        let answer = send(
+            &gateway,
+            wire.raw("Act", false, &[("content-encoding", "gzip")], bomb.clone()),
+        )
+        .await;
         let said = wire.read("Act", &answer);
-        assert_eq!((said.code, said.message.as_str()), (8, "the message has at least 4194305 bytes, which is over the limit of 4194304 bytes"));
+        assert_eq!(
+            (said.code, said.message.as_str()),
+            (
+                8,
+                "the message has at least 4194305 bytes, which is over the limit of 4194304 bytes"
+            )
+        );
         assert_eq!(answer.status, if wire.is_rest() { 413 } else { 429 });
     }
-    for wire in [Wire::ConnectProto, Wire::ConnectJson, Wire::GrpcJson, Wire::WebJson] {
-        let name = if wire.is_connect() { "connect-content-encoding" } else { "grpc-encoding" };
-        let answer = send(&gateway, wire.raw("Chat", true, &[(name, "gzip")], frame(1, &bomb))).await;
+    for wire in [
+        Wire::ConnectProto,
+        Wire::ConnectJson,
+        Wire::GrpcJson,
+        Wire::WebJson,
+    ] {
+        let name = if wire.is_connect() {
+            "connect-content-encoding"
+        } else {
+            "grpc-encoding"
+        };
+        let answer = send(
+            &gateway,
+            wire.raw("Chat", true, &[(name, "gzip")], frame(1, &bomb)),
+        )
+        .await;
         assert_eq!(wire.read("Chat", &answer).code, 8, "{wire:?}");
     }
 }
@@ -117,15 +183,26 @@ async fn a_stream_has_no_limit_and_is_not_kept() {
                 let now = ahead.fetch_sub(1, Ordering::SeqCst);
                 most.fetch_max(now, Ordering::SeqCst);
             }
-            Ok(reply(futures_util::stream::iter([Ok(frame(0, &sum.wire()))]), headers(&[("grpc-status", "0")])))
+            Ok(reply(
+                futures_util::stream::iter([Ok(frame(0, &sum.wire()))]),
+                headers(&[("grpc-status", "0")]),
+            ))
         }
     });
     let item = Item::named(&"n".repeat(200_000));
-    for wire in [Wire::Grpc, Wire::Web, Wire::ConnectProto, Wire::ConnectJson, Wire::RestLines] {
+    for wire in [
+        Wire::Grpc,
+        Wire::Web,
+        Wire::ConnectProto,
+        Wire::ConnectJson,
+        Wire::RestLines,
+    ] {
         COUNT.store(0, Ordering::SeqCst);
         ahead.store(0, Ordering::SeqCst);
         let one: Bytes = match wire {
-            Wire::RestLines => [wire.payload(&item), Bytes::from_static(b"\n")].concat().into(),
+            Wire::RestLines => [wire.payload(&item), Bytes::from_static(b"\n")]
+                .concat()
+                .into(),
             _ => frame(0, &wire.payload(&item)),
         };
         let counter = Arc::clone(&ahead);
@@ -133,9 +210,20 @@ async fn a_stream_has_no_limit_and_is_not_kept() {
             counter.fetch_add(1, Ordering::SeqCst);
             Ok::<_, Infallible>(Frame::data(one.clone()))
         });
-        let answer = send(&gateway, wire.raw("Collect", true, &[], Body::new(StreamBody::new(pieces)))).await;
-        assert_eq!(wire.read("Collect", &answer).messages[0].count, 200, "{wire:?}");
-        assert!(most.load(Ordering::SeqCst) <= 2, "{wire:?} read {most:?} ahead");
+        let answer = send(
+            &gateway,
+            wire.raw("Collect", true, &[], Body::new(StreamBody::new(pieces))),
+        )
+        .await;
+        assert_eq!(
+            wire.read("Collect", &answer).messages[0].count,
+            200,
+            "{wire:?}"
+        );
+        assert!(
+            most.load(Ordering::SeqCst) <= 2,
+            "{wire:?} read {most:?} ahead"
+        );
     }
 }
 
@@ -154,12 +242,18 @@ async fn a_slow_reader_slows_the_service() {
                 Ok(reply(items, headers(&[("grpc-status", "0")])))
             }
         });
-        let Ok(mut response) = gateway.clone().call(wire.request("List", &[Item::default()], &[])).await;
+        let Ok(mut response) = gateway
+            .clone()
+            .call(wire.request("List", &[Item::default()], &[]))
+            .await;
         for _ in 0..10 {
             response.body_mut().frame().await.unwrap().unwrap();
         }
         tokio::task::yield_now().await;
-        assert!((10..=12).contains(&produced.load(Ordering::SeqCst)), "{wire:?} {produced:?}");
+        assert!(
+            (10..=12).contains(&produced.load(Ordering::SeqCst)),
+            "{wire:?} {produced:?}"
+        );
     }
 }
 
@@ -167,7 +261,11 @@ async fn a_slow_reader_slows_the_service() {
 async fn what_comes_in_many_pieces_takes_no_longer_for_its_length() {
     // Sixteen times the length may take sixteen times the time; looked at anew
     // with every piece it would take 256 times as long.
-    let gateway = shelf_with(Options { max_message_size: 64 << 20, ..Options::default() }).0;
+    let gateway = shelf_with(Options {
+        max_message_size: 64 << 20,
+        ..Options::default()
+    })
+    .0;
     let mut times = Vec::new();
     for size in [200_000_usize, 3_200_000] {
         let json = format!("[{{\"name\":\"{}\"}}]", "n".repeat(size));
@@ -178,7 +276,16 @@ async fn what_comes_in_many_pieces_takes_no_longer_for_its_length() {
             .collect();
         let begin = std::time::Instant::now();
         let body = Body::new(StreamBody::new(futures_util::stream::iter(pieces)));
-        let answer = send(&gateway, request("POST", "/v1/items:collect", &[("content-type", "application/json")], body)).await;
+        let answer = send(
+            &gateway,
+            request(
+                "POST",
+                "/v1/items:collect",
+                &[("content-type", "application/json")],
+                body,
+            ),
+        )
+        .await;
         assert_eq!(answer.ended(), Some(Code::Ok));
         times.push(begin.elapsed().as_secs_f64());
     }

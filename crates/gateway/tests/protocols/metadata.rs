@@ -13,8 +13,13 @@ async fn metadata_travels_on_every_protocol() {
     for wire in ALL {
         for method in ["Act", "List", "Collect", "Chat"] {
             let more = [("x-in", "there and back"), ("in-bin", "AQI=")];
-            let said = wire.call(&gateway, method, &[Item::counted("n", 1)], &more).await;
-            assert_eq!(said.metadata["x-out"], "there and back", "{wire:?} {method}");
+            let said = wire
+                .call(&gateway, method, &[Item::counted("n", 1)], &more)
+                .await;
+            assert_eq!(
+                said.metadata["x-out"], "there and back",
+                "{wire:?} {method}"
+            );
             assert_eq!(said.metadata["out-bin"], "AQI", "{wire:?} {method}");
             assert_eq!(said.trailers["x-tail"], "end", "{wire:?} {method}");
             assert_eq!(said.trailers["tail-bin"], "AwQ", "{wire:?} {method}");
@@ -28,11 +33,20 @@ async fn on_http_1_the_trailers_of_unary_rest_are_headers() {
     let mut old = get("/v1/items/n");
     *old.version_mut() = Version::HTTP_11;
     let answer = send(&gateway, old).await;
-    assert_eq!((answer.header("grpc-trailer-x-tail"), answer.header("grpc-trailer-tail-bin")), ("end", "AwQ"));
+    assert_eq!(
+        (
+            answer.header("grpc-trailer-x-tail"),
+            answer.header("grpc-trailer-tail-bin")
+        ),
+        ("end", "AwQ")
+    );
     assert!(answer.trailers.is_empty() && !answer.headers.contains_key("x-tail"));
     let answer = send(&gateway, get("/v1/items/n")).await;
     assert_eq!(answer.trailers["x-tail"], "end");
-    assert!(!answer.headers.contains_key("grpc-trailer-x-tail") && !answer.trailers.contains_key("grpc-status"));
+    assert!(
+        !answer.headers.contains_key("grpc-trailer-x-tail")
+            && !answer.trailers.contains_key("grpc-status")
+    );
 }
 
 #[tokio::test]
@@ -64,14 +78,24 @@ async fn what_belongs_to_the_protocol_does_not_reach_the_service() {
         assert_eq!(path, "/shelf.v1.ShelfService/Act");
         let mut names: Vec<&str> = headers.keys().map(http::HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["authorization", "content-type", "te", "tenant", "x-several"], "{wire:?}");
+        assert_eq!(
+            names,
+            ["authorization", "content-type", "te", "tenant", "x-several"],
+            "{wire:?}"
+        );
         assert!(headers["content-type"] == "application/grpc" && headers["te"] == "trailers");
         assert_eq!(headers.get_all("x-several").iter().count(), 2);
     }
     for wire in [Wire::Grpc, Wire::Web, Wire::GrpcJson] {
         send(&gateway, wire.request("Act", &[Item::default()], &more)).await;
         let (_, headers) = seen.lock().unwrap().pop_front().unwrap();
-        for name in ["connection", "x-hop", "keep-alive", "transfer-encoding", "content-length"] {
+        for name in [
+            "connection",
+            "x-hop",
+            "keep-alive",
+            "transfer-encoding",
+            "content-length",
+        ] {
             assert!(!headers.contains_key(name), "{wire:?} {name}");
         }
         assert_eq!(headers["content-type"], "application/grpc");
@@ -81,7 +105,14 @@ async fn what_belongs_to_the_protocol_does_not_reach_the_service() {
 #[tokio::test]
 async fn a_service_cannot_spoil_the_response() {
     let gateway = answering(|| {
-        let mut response = said(&[Item::named("n")], &[("grpc-status", "0"), ("content-length", "9"), ("x-tail", "t")]);
+        let mut response = said(
+            &[Item::named("n")],
+            &[
+                ("grpc-status", "0"),
+                ("content-length", "9"),
+                ("x-tail", "t"),
+            ],
+        );
         let more = [
             ("content-length", "3"),
             ("content-encoding", "br"),
@@ -91,15 +122,27 @@ async fn a_service_cannot_spoil_the_response() {
             ("trailer", "x"),
             ("x-kept", "k"),
         ];
-        response.headers_mut().extend(crate::upstream::headers(&more));
+        response
+            .headers_mut()
+            .extend(crate::upstream::headers(&more));
         response
     });
     for wire in ALL {
         for method in ["Act", "List"] {
             let answer = send(&gateway, wire.request(method, &[Item::default()], &[])).await;
             let said = wire.read(method, &answer);
-            assert_eq!((said.code, said.messages), (0, vec![Item::named("n")]), "{wire:?}");
-            for name in ["content-length", "transfer-encoding", "connection", "x-hop", "trailer"] {
+            assert_eq!(
+                (said.code, said.messages),
+                (0, vec![Item::named("n")]),
+                "{wire:?}"
+            );
+            for name in [
+                "content-length",
+                "transfer-encoding",
+                "connection",
+                "x-hop",
+                "trailer",
+            ] {
                 assert!(!answer.headers.contains_key(name), "{wire:?} {name}");
             }
             assert_eq!(answer.header("x-kept"), "k");
@@ -112,10 +155,30 @@ async fn negotiated_answers_say_so() {
     let gateway = shelf();
     let answer = send(&gateway, get("/v1/items/n")).await;
     assert_eq!(answer.header("vary"), "accept-encoding");
-    for accept in ["application/json", "application/x-ndjson", "text/event-stream"] {
-        let answer = send(&gateway, request("GET", "/v1/items?count=1", &[("accept", accept)], Body::empty())).await;
-        assert_eq!((answer.header("vary"), answer.header("content-type")), ("accept", accept));
+    for accept in [
+        "application/json",
+        "application/x-ndjson",
+        "text/event-stream",
+    ] {
+        let answer = send(
+            &gateway,
+            request(
+                "GET",
+                "/v1/items?count=1",
+                &[("accept", accept)],
+                Body::empty(),
+            ),
+        )
+        .await;
+        assert_eq!(
+            (answer.header("vary"), answer.header("content-type")),
+            ("accept", accept)
+        );
     }
-    let answer = send(&gateway, get("/shelf.v1.ShelfService/Echo?encoding=json&message=%7B%7D")).await;
+    let answer = send(
+        &gateway,
+        get("/shelf.v1.ShelfService/Echo?encoding=json&message=%7B%7D"),
+    )
+    .await;
     assert_eq!(answer.header("vary"), "accept-encoding");
 }

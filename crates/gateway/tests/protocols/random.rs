@@ -13,7 +13,11 @@ use crate::upstream::{Upstream, shelf};
 static GATEWAY: LazyLock<Gateway<Upstream>> = LazyLock::new(shelf);
 
 fn answer(request: Request<Body>) -> Answer {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap();
     runtime.block_on(send(&GATEWAY, request))
 }
 

@@ -3,14 +3,18 @@
 use portolan_gateway::{Code, Options};
 use serde_json::json;
 
-use crate::client::{get, post_json, request, send};
+use crate::client::{get, request, send};
 use crate::contract::{Item, Place, StringValue, Timestamp};
 use crate::upstream::{shelf, shelf_with};
 
 /// The message that a request becomes, as Echo gives it back.
 async fn echoed(method: &str, uri: &str, body: &str) -> Item {
     let content = [("content-type", "application/json")];
-    let answer = send(&shelf(), request(method, uri, &content, body.as_bytes().to_vec())).await;
+    let answer = send(
+        &shelf(),
+        request(method, uri, &content, body.as_bytes().to_vec()),
+    )
+    .await;
     assert_eq!(answer.status, 200, "{method} {uri}: {}", answer.text());
     assert_eq!(answer.ended(), Some(Code::Ok));
     Item::of_json(&answer.body)
@@ -20,21 +24,43 @@ async fn echoed(method: &str, uri: &str, body: &str) -> Item {
 async fn rules_bind_path_and_body() {
     for (method, uri, body, expected) in [
         ("GET", "/v1/items/a%20b%2Fc", "", Item::named("a b/c")),
-        ("POST", "/v1/items", r#"{"name":"n","count":"5"}"#, Item::counted("n", 5)),
+        (
+            "POST",
+            "/v1/items",
+            r#"{"name":"n","count":"5"}"#,
+            Item::counted("n", 5),
+        ),
         ("POST", "/v1/items", "", Item::default()),
         (
             "PUT",
             "/v1/items/n/place?count=4",
             r#"{"shelf":"s"}"#,
-            Item { place: Some(Place { shelf: "s".into(), row: 0 }), ..Item::counted("n", 4) },
+            Item {
+                place: Some(Place {
+                    shelf: "s".into(),
+                    row: 0,
+                }),
+                ..Item::counted("n", 4)
+            },
         ),
         (
             "PATCH",
             "/v1/shelves/x/items/n",
             r#"{"place":{"row":3,"shelf":"lost to the path"},"name":"lost too"}"#,
-            Item { place: Some(Place { shelf: "shelves/x".into(), row: 3 }), ..Item::named("n") },
+            Item {
+                place: Some(Place {
+                    shelf: "shelves/x".into(),
+                    row: 3,
+                }),
+                ..Item::named("n")
+            },
         ),
-        ("POST", "/v1/items/n:touch", r#"{"count":1}"#, Item::counted("n", 1)),
+        (
+            "POST",
+            "/v1/items/n:touch",
+            r#"{"count":1}"#,
+            Item::counted("n", 1),
+        ),
         ("GET", "/v1/files/a/b%2Fc/d", "", Item::named("a/b%2Fc/d")),
         ("GET", "/v1/files", "", Item::named("")),
         // The literal comes before the variable.
@@ -43,9 +69,24 @@ async fn rules_bind_path_and_body() {
         ("REPORT", "/v1/items/n", "", Item::named("n")),
         ("DELETE", "/v1/any/n", "", Item::named("n")),
         ("OPTIONS", "/v1/any/n", "", Item::named("n")),
-        ("POST", "/shelf.v1.ShelfService/Act", r#"{"name":"n"}"#, Item::named("n")),
-        ("POST", "/grpc/shelf/act", r#"{"name":"n"}"#, Item::named("n")),
-        ("PUT", "/grpc/shelfservice/act", r#"{"name":"n"}"#, Item::named("n")),
+        (
+            "POST",
+            "/shelf.v1.ShelfService/Act",
+            r#"{"name":"n"}"#,
+            Item::named("n"),
+        ),
+        (
+            "POST",
+            "/grpc/shelf/act",
+            r#"{"name":"n"}"#,
+            Item::named("n"),
+        ),
+        (
+            "PUT",
+            "/grpc/shelfservice/act",
+            r#"{"name":"n"}"#,
+            Item::named("n"),
+        ),
         ("GET", "/grpc/shelf/echo?name=n", "", Item::named("n")),
     ] {
         assert_eq!(echoed(method, uri, body).await, expected, "{method} {uri}");
@@ -59,10 +100,18 @@ async fn queries_fill_every_kind_of_field() {
     let item = echoed("GET", &format!("/v1/items/n?{query}"), "").await;
     let expected = Item {
         tags: vec!["a".into(), "b&c".into()],
-        labels: [("k.1", "v w"), ("l", "é")].map(|(key, value)| (key.into(), value.into())).into(),
+        labels: [("k.1", "v w"), ("l", "é")]
+            .map(|(key, value)| (key.into(), value.into()))
+            .into(),
         kind: 2,
-        place: Some(Place { shelf: "s".into(), row: -2 }),
-        made_at: Some(Timestamp { seconds: 1_700_000_000, nanos: 120_000_000 }),
+        place: Some(Place {
+            shelf: "s".into(),
+            row: -2,
+        }),
+        made_at: Some(Timestamp {
+            seconds: 1_700_000_000,
+            nanos: 120_000_000,
+        }),
         note: Some(StringValue { value: "hi".into() }),
         active: true,
         weight: 1.5,
@@ -73,7 +122,13 @@ async fn queries_fill_every_kind_of_field() {
     assert_eq!(item, expected);
     // Names as the contract has them will do too.
     let item = echoed("GET", "/v1/items/n?made_at=1970-01-01T00:00:01Z", "").await;
-    assert_eq!(item.made_at, Some(Timestamp { seconds: 1, nanos: 0 }));
+    assert_eq!(
+        item.made_at,
+        Some(Timestamp {
+            seconds: 1,
+            nanos: 0
+        })
+    );
 }
 
 #[tokio::test]
@@ -98,12 +153,19 @@ async fn what_a_query_cannot_say_is_refused_with_the_field() {
         let answer = send(&gateway, get(&format!("/v1/items/n?{query}"))).await;
         assert_eq!(answer.status, 400, "{query}: {}", answer.text());
         assert_eq!(answer.json()["code"], 3, "{query}");
-        assert!(answer.json()["message"].as_str().unwrap().contains(part), "{query}: {}", answer.text());
+        assert!(
+            answer.json()["message"].as_str().unwrap().contains(part),
+            "{query}: {}",
+            answer.text()
+        );
     }
     let answer = send(&gateway, get("/v1/items/%ff")).await;
     assert_eq!(answer.status, 400);
     let (lenient, _) = shelf_with(Options {
-        read: portolan_transcode::ReadOptions { ignore_unknown: true, ..Default::default() },
+        read: portolan_transcode::ReadOptions {
+            ignore_unknown: true,
+            ..Default::default()
+        },
         ..Options::default()
     });
     let answer = send(&lenient, get("/v1/items/n?nope=1&count=2")).await;
@@ -133,12 +195,24 @@ async fn json_looks_as_chosen() {
         },
         ..Options::default()
     });
-    let answer = send(&gateway, get("/v1/items/n?kind=2&made_at=1970-01-01T00:00:01Z")).await;
+    let answer = send(
+        &gateway,
+        get("/v1/items/n?kind=2&made_at=1970-01-01T00:00:01Z"),
+    )
+    .await;
     let json = answer.json();
-    assert_eq!((&json["kind"], &json["made_at"], &json["tags"]), (&json!(2), &json!("1970-01-01T00:00:01Z"), &json!([])));
+    assert_eq!(
+        (&json["kind"], &json["made_at"], &json["tags"]),
+        (&json!(2), &json!("1970-01-01T00:00:01Z"), &json!([]))
+    );
     assert!(answer.text().contains("\n  \"name\": \"n\""));
     // A line holds a whole message all the same.
-    let lines = request("GET", "/v1/items?count=2", &[("accept", "application/x-ndjson")], Vec::new());
+    let lines = request(
+        "GET",
+        "/v1/items?count=2",
+        &[("accept", "application/x-ndjson")],
+        Vec::new(),
+    );
     let answer = send(&gateway, lines).await;
     assert_eq!(answer.text().lines().count(), 2);
 }
@@ -146,7 +220,13 @@ async fn json_looks_as_chosen() {
 #[tokio::test]
 async fn head_is_get_without_a_body() {
     let gateway = shelf();
-    for uri in ["/v1/items/n?count=5", "/v1/items?count=5", "/v1/items/n?nope=1", "/v1/nowhere", "/v1/download/n"] {
+    for uri in [
+        "/v1/items/n?count=5",
+        "/v1/items?count=5",
+        "/v1/items/n?nope=1",
+        "/v1/nowhere",
+        "/v1/download/n",
+    ] {
         let whole = send(&gateway, get(uri)).await;
         let head = send(&gateway, request("HEAD", uri, &[], Vec::new())).await;
         assert_eq!(head.status, whole.status, "{uri}");
@@ -155,82 +235,10 @@ async fn head_is_get_without_a_body() {
         if !head.header("content-length").is_empty() {
             assert_eq!(head.header("content-length"), whole.body.len().to_string());
         }
-        assert_eq!(head.outcome.map(|outcome| outcome.status()), whole.outcome.map(|outcome| outcome.status()), "{uri}");
+        assert_eq!(
+            head.outcome.map(|outcome| outcome.status()),
+            whole.outcome.map(|outcome| outcome.status()),
+            "{uri}"
+        );
     }
-}
-
-#[tokio::test]
-async fn what_is_not_there_says_so() {
-    let gateway = shelf();
-    for (method, uri, status, code, allow) in [
-        ("GET", "/", 404, 5, ""),
-        ("GET", "/v1/nowhere", 404, 5, ""),
-        ("POST", "/shelf.v1.ShelfService/Nope", 404, 5, ""),
-        ("GET", "/v1/items/", 404, 5, ""),
-        ("POST", "/v1/items/n", 405, 12, "GET, REPORT"),
-        ("PUT", "/v1/items", 405, 12, "GET, POST"),
-        ("GET", "/shelf.v1.ShelfService/Act", 405, 12, "POST"),
-        ("DELETE", "/v1/items:collect", 405, 12, "POST"),
-        ("HEAD", "/v1/items:collect", 405, 12, "POST"),
-    ] {
-        let answer = send(&gateway, request(method, uri, &[], Vec::new())).await;
-        assert_eq!((answer.status.as_u16(), answer.header("allow")), (status, allow), "{method} {uri}");
-        if method != "HEAD" {
-            assert_eq!(answer.json()["code"], code, "{method} {uri}");
-            assert!(!answer.json()["message"].as_str().unwrap().is_empty());
-        }
-    }
-    let answer = send(&gateway, get("/grpc/shelf/act")).await;
-    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "DELETE, PATCH, POST, PUT"));
-    assert!(answer.json()["detail"].is_string());
-}
-
-#[tokio::test]
-async fn only_json_is_taken() {
-    let gateway = shelf();
-    for content_type in ["text/plain", "application/xml", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json"] {
-        for uri in ["/v1/items", "/shelf.v1.ShelfService/Act", "/grpc/shelf/act", "/v1/items:collect"] {
-            let answer = send(&gateway, request("POST", uri, &[("content-type", content_type)], b"{}".to_vec())).await;
-            assert_eq!(answer.status, 415, "{content_type} {uri}");
-            assert_eq!(answer.header("accept-post"), "application/json");
-            let told = if uri.starts_with("/grpc") { &answer.json()["detail"] } else { &answer.json()["message"] };
-            assert!(told.as_str().unwrap().contains("application/json"));
-        }
-    }
-    for content_type in ["application/json; charset=utf-8", "APPLICATION/JSON", "application/merge-patch+json"] {
-        let answer = send(&gateway, request("POST", "/v1/items", &[("content-type", content_type)], b"{}".to_vec())).await;
-        assert_eq!(answer.status, 200, "{content_type}");
-    }
-    let brotli = [("content-type", "application/json"), ("content-encoding", "br")];
-    for uri in ["/v1/items", "/v1/items:collect"] {
-        let answer = send(&gateway, request("POST", uri, &brotli, b"{}".to_vec())).await;
-        assert_eq!((answer.status.as_u16(), answer.header("accept-encoding")), (415, "gzip"));
-        assert_eq!(answer.json()["message"], "the encoding `br` is not spoken here; use gzip or identity");
-    }
-    let zipped = [("content-type", "application/json"), ("content-encoding", "gzip")];
-    let answer = send(&gateway, request("POST", "/v1/items:collect", &zipped, b"{}".to_vec())).await;
-    assert_eq!((answer.status.as_u16(), answer.header("accept-encoding")), (415, "identity"));
-    // The protocols with frames answer by status alone.
-    for content_type in ["application/grpc+xml", "application/grpc-web+thrift", "application/connect+xml"] {
-        let answer = send(&gateway, request("POST", "/shelf.v1.ShelfService/Chat", &[("content-type", content_type)], Vec::new())).await;
-        assert_eq!(answer.status, 415);
-        assert!(!answer.header("accept-post").is_empty());
-    }
-    for content_type in ["application/grpc", "application/grpc-web", "application/connect+proto"] {
-        let answer = send(&gateway, request("GET", "/shelf.v1.ShelfService/Chat", &[("content-type", content_type)], Vec::new())).await;
-        assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "POST"), "{content_type}");
-    }
-    // A unary RPC is not for frames, nor a stream for plain bodies.
-    let answer = send(&gateway, request("POST", "/shelf.v1.ShelfService/Act", &[("content-type", "application/connect+json")], Vec::new())).await;
-    assert_eq!(answer.status, 415);
-    let answer = send(&gateway, request("POST", "/shelf.v1.ShelfService/Chat", &[("content-type", "application/proto")], Vec::new())).await;
-    assert_eq!(answer.status, 415);
-}
-
-#[tokio::test]
-async fn a_gateway_without_named_routes_has_none() {
-    let (gateway, _) = shelf_with(Options { named_path: None, ..Options::default() });
-    assert_eq!(send(&gateway, post_json("/grpc/shelf/act", "{}")).await.status, 404);
-    let (gateway, _) = shelf_with(Options { named_path: Some("/api/".into()), ..Options::default() });
-    assert_eq!(send(&gateway, post_json("/api/shelf/act", "{}")).await.status, 200);
 }

@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tower_service::Service;
 
 use crate::client::{Wire, post_json, request, send};
-use crate::contract::Item;
+use crate::contract::{Item, Place};
 use crate::upstream::shelf;
 
 /// A body that the test feeds.
@@ -25,7 +25,16 @@ fn fed() -> (mpsc::Sender<Bytes>, Body) {
 
 #[tokio::test]
 async fn a_reply_comes_before_the_request_has_ended() {
-    for wire in [Wire::Grpc, Wire::GrpcJson, Wire::Web, Wire::WebText, Wire::ConnectProto, Wire::ConnectJson, Wire::RestLines, Wire::RestEvents] {
+    for wire in [
+        Wire::Grpc,
+        Wire::GrpcJson,
+        Wire::Web,
+        Wire::WebText,
+        Wire::ConnectProto,
+        Wire::ConnectJson,
+        Wire::RestLines,
+        Wire::RestEvents,
+    ] {
         let gateway = shelf();
         let (sender, body) = fed();
         let piece = |n: i64| -> Bytes {
@@ -33,20 +42,26 @@ async fn a_reply_comes_before_the_request_has_ended() {
             match wire {
                 Wire::RestLines => [&payload[..], b"\n"].concat().into(),
                 // An array, piece by piece.
-                Wire::RestEvents => [if n == 0 { &b"["[..] } else { b"," }, &payload].concat().into(),
+                Wire::RestEvents => [
+                    if n == 0 { &b"["[..] } else { b"," },
+                    &payload,
+                    if n == 19 { b"]" } else { b"" },
+                ]
+                .concat()
+                .into(),
                 _ => wire.pack(true, &[payload]).into(),
             }
         };
         sender.send(piece(0)).await.unwrap();
-        let Ok(mut response) = gateway.clone().call(wire.raw("Chat", true, &[], body)).await;
+        let Ok(mut response) = gateway
+            .clone()
+            .call(wire.raw("Chat", true, &[], body))
+            .await;
         for n in 1..20 {
             // The answer to the last one is here, and the next is not yet sent.
             let frame = response.body_mut().frame().await.unwrap().unwrap();
             assert!(!frame.into_data().unwrap().is_empty(), "{wire:?}");
             sender.send(piece(n)).await.unwrap();
-        }
-        if wire == Wire::RestEvents {
-            sender.send(Bytes::from_static(b"]")).await.unwrap();
         }
         drop(sender);
         let rest = response.into_body().collect().await.unwrap();
@@ -64,50 +79,129 @@ async fn client_streams_take_arrays_and_lines() {
         (None, "", vec![]),
         (None, r#"{"name":"a"}"#, vec!["a"]),
         (None, "{\"name\":\"a\"}\n{\"name\":\"]}\"}", vec!["a", "]}"]),
-        (Some(lines), "{\"name\":\"a\"}\r\n\r\n{\"name\":\"b\"}\r\n", vec!["a", "b"]),
+        (
+            Some(lines),
+            "{\"name\":\"a\"}\r\n\r\n{\"name\":\"b\"}\r\n",
+            vec!["a", "b"],
+        ),
         (Some(lines), "", vec![]),
     ] {
         let request = match content {
             None => post_json("/v1/items:collect", body),
-            Some(content) => request("POST", "/v1/items:collect", &content, body.as_bytes().to_vec()),
+            Some(content) => request(
+                "POST",
+                "/v1/items:collect",
+                &content,
+                body.as_bytes().to_vec(),
+            ),
         };
         let answer = send(&gateway, request).await;
         assert_eq!(answer.status, 200, "{body}: {}", answer.text());
         assert_eq!(Item::of_json(&answer.body).tags, names, "{body}");
     }
-    for body in ["[", "[{}", "[{},", "[{},]", "[,{}]", "[{}{}]", "[{}]x", "{}x", "{", "]", "{},{}", "[[]]"] {
+    for body in [
+        "[", "[{}", "[{},", "[{},]", "[,{}]", "[{}{}]", "[{}]x", "{}x", "{", "]", "{},{}", "[[]]",
+    ] {
         let answer = send(&gateway, post_json("/v1/items:collect", body)).await;
-        assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (400, &3.into()), "{body}");
+        assert_eq!(
+            (answer.status.as_u16(), &answer.json()["code"]),
+            (400, &3.into()),
+            "{body}"
+        );
     }
 }
 
 #[tokio::test]
 async fn path_and_query_go_into_every_message_of_a_stream() {
     let gateway = shelf();
-    let accept = [("content-type", "application/x-ndjson"), ("accept", "application/x-ndjson")];
+    let accept = [
+        ("content-type", "application/x-ndjson"),
+        ("accept", "application/x-ndjson"),
+    ];
     let body = b"{\"shelf\":\"a\"}\n{\"row\":2}\n".to_vec();
-    let answer = send(&gateway, request("POST", "/v1/rooms/r:chat?count=3", &accept, body)).await;
-    assert_eq!(
-        answer.text(),
-        "{\"name\":\"r\",\"count\":\"3\",\"place\":{\"shelf\":\"a\"}}\n{\"name\":\"r\",\"count\":\"3\",\"place\":{\"row\":2}}\n"
-    );
+    let answer = send(
+        &gateway,
+        request("POST", "/v1/rooms/r:chat?count=3", &accept, body),
+    )
+    .await;
+    let said: Vec<Item> = answer
+        .text()
+        .lines()
+        .map(|line| Item::of_json(line.as_bytes()))
+        .collect();
+    let expected = [
+        Place {
+            shelf: "a".into(),
+            row: 0,
+        },
+        Place {
+            shelf: String::new(),
+            row: 2,
+        },
+    ]
+    .map(|place| Item {
+        place: Some(place),
+        ..Item::counted("r", 3)
+    });
+    assert_eq!(said, expected);
 }
 
 #[tokio::test]
 async fn the_forms_of_a_stream() {
     let gateway = shelf();
     for (accept, content_type, body) in [
-        ("", "application/json", r#"[{"name":"n"},{"name":"n","count":"1"}]"#),
-        ("*/*", "application/json", r#"[{"name":"n"},{"name":"n","count":"1"}]"#),
-        ("application/x-ndjson", "application/x-ndjson", "{\"name\":\"n\"}\n{\"name\":\"n\",\"count\":\"1\"}\n"),
-        ("text/event-stream", "text/event-stream", "data: {\"name\":\"n\"}\n\ndata: {\"name\":\"n\",\"count\":\"1\"}\n\nevent: end\ndata: {}\n\n"),
+        (
+            "",
+            "application/json",
+            r#"[{"name":"n"},{"name":"n","count":"1"}]"#,
+        ),
+        (
+            "*/*",
+            "application/json",
+            r#"[{"name":"n"},{"name":"n","count":"1"}]"#,
+        ),
+        (
+            "application/x-ndjson",
+            "application/x-ndjson",
+            "{\"name\":\"n\"}\n{\"name\":\"n\",\"count\":\"1\"}\n",
+        ),
+        (
+            "text/event-stream",
+            "text/event-stream",
+            "data: {\"name\":\"n\"}\n\ndata: {\"name\":\"n\",\"count\":\"1\"}\n\nevent: end\ndata: {}\n\n",
+        ),
     ] {
-        let answer = send(&gateway, request("GET", "/v1/items?name=n&count=2", &[("accept", accept)], Body::empty())).await;
-        assert_eq!((answer.header("content-type"), answer.text()), (content_type, body), "{accept}");
+        let answer = send(
+            &gateway,
+            request(
+                "GET",
+                "/v1/items?name=n&count=2",
+                &[("accept", accept)],
+                Body::empty(),
+            ),
+        )
+        .await;
+        assert_eq!(
+            (answer.header("content-type"), answer.text()),
+            (content_type, body),
+            "{accept}"
+        );
         assert_eq!(answer.trailers["x-tail"], "end");
     }
-    for (accept, body) in [("", "[]"), ("application/x-ndjson", ""), ("text/event-stream", "event: end\ndata: {}\n\n")] {
-        let answer = send(&gateway, request("GET", "/v1/items", &[("accept", accept)], Body::empty())).await;
-        assert_eq!((answer.status.as_u16(), answer.text()), (200, body), "{accept}");
+    for (accept, body) in [
+        ("", "[]"),
+        ("application/x-ndjson", ""),
+        ("text/event-stream", "event: end\ndata: {}\n\n"),
+    ] {
+        let answer = send(
+            &gateway,
+            request("GET", "/v1/items", &[("accept", accept)], Body::empty()),
+        )
+        .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.text()),
+            (200, body),
+            "{accept}"
+        );
     }
 }

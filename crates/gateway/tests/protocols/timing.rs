@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
+use http::Version;
 use http_body_util::BodyExt;
 use portolan_gateway::{Body, Code, Options, Outcome};
 use tower_service::Service;
@@ -41,7 +42,10 @@ impl Drop for Guard {
 }
 
 /// A service that never answers, or says one thing and then nothing.
-fn silent(alive: &Alive, speaks_first: bool) -> portolan_gateway::Gateway<crate::upstream::Upstream> {
+fn silent(
+    alive: &Alive,
+    speaks_first: bool,
+) -> portolan_gateway::Gateway<crate::upstream::Upstream> {
     let alive = alive.clone();
     before(Options::default(), move |request| {
         let guard = alive.guard();
@@ -55,7 +59,10 @@ fn silent(alive: &Alive, speaks_first: bool) -> portolan_gateway::Gateway<crate:
                 let () = never;
                 Ok(bytes::Bytes::new())
             });
-            Ok(reply(first.chain(silence), headers(&[("grpc-status", "0")])))
+            Ok(reply(
+                first.chain(silence),
+                headers(&[("grpc-status", "0")]),
+            ))
         }
     })
 }
@@ -63,15 +70,34 @@ fn silent(alive: &Alive, speaks_first: bool) -> portolan_gateway::Gateway<crate:
 #[tokio::test(start_paused = true)]
 async fn deadlines_end_a_call() {
     for wire in ALL {
-        for (method, speaks_first) in [("Act", false), ("Act", true), ("List", false), ("List", true)] {
+        for (method, speaks_first) in [
+            ("Act", false),
+            ("Act", true),
+            ("List", false),
+            ("List", true),
+        ] {
             let alive = Alive::new();
             let gateway = silent(&alive, speaks_first);
             let (name, value) = wire.timeout(2500);
             let begin = tokio::time::Instant::now();
-            let said = wire.call(&gateway, method, &[Item::default()], &[(name, &value)]).await;
-            assert_eq!((said.code, said.message.as_str()), (4, "the deadline passed before the call was over"), "{wire:?} {method}");
-            assert!((2500..2510).contains(&begin.elapsed().as_millis()), "{wire:?}");
-            assert_eq!(said.messages.len(), usize::from(speaks_first && (method == "List" || wire.protocol().starts_with("grpc"))));
+            let said = wire
+                .call(&gateway, method, &[Item::default()], &[(name, &value)])
+                .await;
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (4, "the deadline passed before the call was over"),
+                "{wire:?} {method}"
+            );
+            assert!(
+                (2500..2510).contains(&begin.elapsed().as_millis()),
+                "{wire:?}"
+            );
+            assert_eq!(
+                said.messages.len(),
+                usize::from(
+                    speaks_first && (method == "List" || wire.protocol().starts_with("grpc"))
+                )
+            );
             assert_eq!(alive.count(), 0, "{wire:?} {method} {speaks_first}");
         }
     }
@@ -100,19 +126,36 @@ async fn what_is_left_of_the_time_is_passed_on() {
     let (gateway, seen) = shelf_with(Options::default());
     for wire in ALL {
         let (name, value) = wire.timeout(5000);
-        wire.call(&gateway, "Act", &[Item::default()], &[(name, &value)]).await;
+        wire.call(&gateway, "Act", &[Item::default()], &[(name, &value)])
+            .await;
         let (_, headers) = seen.lock().unwrap().pop_front().unwrap();
         assert_eq!(headers["grpc-timeout"], "5000000u", "{wire:?}");
         wire.call(&gateway, "Act", &[Item::default()], &[]).await;
         let (_, headers) = seen.lock().unwrap().pop_front().unwrap();
         assert!(!headers.contains_key("grpc-timeout"));
     }
-    let seconds = request("GET", "/v1/items/n", &[("x-request-timeout", "1.5")], Body::empty());
+    let seconds = request(
+        "GET",
+        "/v1/items/n",
+        &[("x-request-timeout", "1.5")],
+        Body::empty(),
+    );
     send(&gateway, seconds).await;
-    assert_eq!(seen.lock().unwrap().pop_front().unwrap().1["grpc-timeout"], "1500000u");
-    let grpc = request("GET", "/v1/items/n", &[("grpc-timeout", "7S")], Body::empty());
+    assert_eq!(
+        seen.lock().unwrap().pop_front().unwrap().1["grpc-timeout"],
+        "1500000u"
+    );
+    let grpc = request(
+        "GET",
+        "/v1/items/n",
+        &[("grpc-timeout", "7S")],
+        Body::empty(),
+    );
     send(&gateway, grpc).await;
-    assert_eq!(seen.lock().unwrap().pop_front().unwrap().1["grpc-timeout"], "7000000u");
+    assert_eq!(
+        seen.lock().unwrap().pop_front().unwrap().1["grpc-timeout"],
+        "7000000u"
+    );
 }
 
 #[tokio::test]
@@ -121,24 +164,36 @@ async fn timeouts_that_are_none_are_refused() {
     for wire in ALL {
         let (name, _) = wire.timeout(1);
         for value in ["", "soon", "-1", "1x", "99999999999999999999", "1 S"] {
-            let said = wire.call(&gateway, "Act", &[Item::default()], &[(name, value)]).await;
+            let said = wire
+                .call(&gateway, "Act", &[Item::default()], &[(name, value)])
+                .await;
             if value == "99999999999999999999" && wire.is_rest() {
                 // A very long time, but one that can be waited.
                 continue;
             }
             assert_eq!(said.code, 3, "{wire:?} {value}");
-            assert_eq!(said.message, format!("the header {name} has no valid timeout: `{value}`"));
+            assert_eq!(
+                said.message,
+                format!("the header {name} has no valid timeout: `{value}`")
+            );
         }
     }
     assert!(seen.lock().unwrap().len() <= 3);
 }
 
+fn every_wire_and_version() -> impl Iterator<Item = (Wire, Version)> {
+    ALL.into_iter()
+        .flat_map(|wire| [Version::HTTP_11, Version::HTTP_2].map(|version| (wire, version)))
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_dropped_response_lets_go_of_the_service() {
-    for wire in ALL {
+    for (wire, version) in every_wire_and_version() {
         let alive = Alive::new();
         let gateway = silent(&alive, true);
-        let Ok(mut response) = gateway.clone().call(wire.request("List", &[Item::default()], &[])).await;
+        let mut request = wire.request("List", &[Item::default()], &[]);
+        *request.version_mut() = version;
+        let Ok(mut response) = gateway.clone().call(request).await;
         let first = response.body_mut().frame().await.unwrap().unwrap();
         assert!(first.is_data());
         assert_eq!(alive.count(), 1, "{wire:?}");
@@ -152,11 +207,13 @@ async fn a_dropped_response_lets_go_of_the_service() {
 
 #[tokio::test(start_paused = true)]
 async fn a_dropped_request_lets_go_of_the_service() {
-    for wire in ALL {
+    for (wire, version) in every_wire_and_version() {
         for (method, speaks_first) in [("Act", false), ("List", false), ("Act", true)] {
             let alive = Alive::new();
             let gateway = silent(&alive, speaks_first);
-            let call = gateway.clone().call(wire.request(method, &[Item::default()], &[]));
+            let mut request = wire.request(method, &[Item::default()], &[]);
+            *request.version_mut() = version;
+            let call = gateway.clone().call(request);
             let waited = tokio::time::timeout(Duration::from_secs(5), call).await;
             // Whether it is still waiting or has an answer of headers, it goes.
             drop(waited);
@@ -167,13 +224,28 @@ async fn a_dropped_request_lets_go_of_the_service() {
 
 #[tokio::test(start_paused = true)]
 async fn a_live_stream_does_not_wait_for_ever_for_its_first_message() {
-    for (wire, waits) in [(Wire::RestLines, 1), (Wire::RestEvents, 1), (Wire::ConnectJson, 0), (Wire::Web, 0)] {
+    for (wire, waits) in [
+        (Wire::RestLines, 1),
+        (Wire::RestEvents, 1),
+        (Wire::ConnectJson, 0),
+        (Wire::Web, 0),
+    ] {
         let gateway = before(Options::default(), |_| async {
-            Ok(reply(futures_util::stream::pending(), headers(&[("grpc-status", "0")])))
+            Ok(reply(
+                futures_util::stream::pending(),
+                headers(&[("grpc-status", "0")]),
+            ))
         });
         let begin = tokio::time::Instant::now();
-        let Ok(response) = gateway.clone().call(wire.request("List", &[Item::default()], &[])).await;
-        assert_eq!((response.status().as_u16(), begin.elapsed().as_secs()), (200, waits), "{wire:?}");
+        let Ok(response) = gateway
+            .clone()
+            .call(wire.request("List", &[Item::default()], &[]))
+            .await;
+        assert_eq!(
+            (response.status().as_u16(), begin.elapsed().as_secs()),
+            (200, waits),
+            "{wire:?}"
+        );
     }
 }
 
@@ -186,7 +258,20 @@ async fn events_keep_the_line_alive() {
         });
         Ok(reply(later, headers(&[("grpc-status", "0")])))
     });
-    let answer = send(&gateway, Wire::RestEvents.request("List", &[Item::default()], &[])).await;
-    assert_eq!(answer.text(), ": keep-alive\n\n: keep-alive\n\ndata: {\"name\":\"late\"}\n\nevent: end\ndata: {}\n\n");
-    assert_eq!((answer.header("content-type"), answer.header("cache-control")), ("text/event-stream", "no-cache"));
+    let answer = send(
+        &gateway,
+        Wire::RestEvents.request("List", &[Item::default()], &[]),
+    )
+    .await;
+    assert_eq!(
+        answer.text(),
+        ": keep-alive\n\n: keep-alive\n\ndata: {\"name\":\"late\"}\n\nevent: end\ndata: {}\n\n"
+    );
+    assert_eq!(
+        (
+            answer.header("content-type"),
+            answer.header("cache-control")
+        ),
+        ("text/event-stream", "no-cache")
+    );
 }

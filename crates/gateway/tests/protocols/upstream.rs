@@ -49,7 +49,9 @@ where
 }
 
 /// A gateway whose service always answers the same.
-pub(crate) fn answering(answer: impl Fn() -> Response<Body> + Send + Sync + 'static) -> Gateway<Upstream> {
+pub(crate) fn answering(
+    answer: impl Fn() -> Response<Body> + Send + Sync + 'static,
+) -> Gateway<Upstream> {
     before(Options::default(), move |request| {
         let answer = answer();
         async move {
@@ -72,7 +74,10 @@ pub(crate) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     pairs
         .iter()
         .map(|(name, value)| {
-            (HeaderName::try_from(*name).unwrap(), HeaderValue::try_from(*value).unwrap())
+            (
+                HeaderName::try_from(*name).unwrap(),
+                HeaderValue::try_from(*value).unwrap(),
+            )
         })
         .collect()
 }
@@ -85,13 +90,18 @@ pub(crate) fn reply(
     let end = futures_util::stream::once(async move { Ok(Frame::trailers(trailers)) });
     let frames = frames.map(|frame| frame.map(Frame::data)).chain(end);
     let mut response = Response::new(Body::new(StreamBody::new(frames)));
-    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/grpc"));
     response
 }
 
 /// A response of these messages and these trailers.
 pub(crate) fn said(messages: &[Item], trailers: &[(&str, &str)]) -> Response<Body> {
-    let frames: Vec<_> = messages.iter().map(|item| Ok(frame(0, &item.wire()))).collect();
+    let frames: Vec<_> = messages
+        .iter()
+        .map(|item| Ok(frame(0, &item.wire())))
+        .collect();
     reply(futures_util::stream::iter(frames), headers(trailers))
 }
 
@@ -99,7 +109,9 @@ pub(crate) fn said(messages: &[Item], trailers: &[(&str, &str)]) -> Response<Bod
 pub(crate) fn trailers_only(trailers: &[(&str, &str)]) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.headers_mut() = headers(trailers);
-    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/grpc"));
     response
 }
 
@@ -111,7 +123,10 @@ pub(crate) struct Messages {
 
 impl Messages {
     pub(crate) fn of(body: Body) -> Self {
-        Self { body, buffer: BytesMut::new() }
+        Self {
+            body,
+            buffer: BytesMut::new(),
+        }
     }
 
     pub(crate) async fn next(&mut self) -> Option<Result<Bytes, BoxError>> {
@@ -122,11 +137,18 @@ impl Messages {
                     let flags = self.buffer[0];
                     self.buffer.advance(5);
                     let message = self.buffer.split_to(length).freeze();
-                    return Some(if flags == 1 { gunzip(&message) } else { Ok(message) });
+                    return Some(if flags == 1 {
+                        gunzip(&message)
+                    } else {
+                        Ok(message)
+                    });
                 }
             }
-            match std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await {
-                Some(Ok(frame)) => self.buffer.extend_from_slice(&frame.into_data().unwrap_or_default()),
+            match std::future::poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await
+            {
+                Some(Ok(frame)) => self
+                    .buffer
+                    .extend_from_slice(&frame.into_data().unwrap_or_default()),
                 Some(Err(error)) => return Some(Err(error)),
                 None if self.buffer.is_empty() => return None,
                 None => return Some(Err("a torn message".into())),
@@ -155,15 +177,25 @@ pub(crate) fn shelf_with(options: Options) -> (Gateway<Upstream>, Seen) {
     let log = Arc::clone(&seen);
     let gateway = before(options, move |request| {
         let (head, body) = request.into_parts();
-        log.lock().unwrap().push_back((head.uri.path().to_owned(), head.headers.clone()));
-        async move { Ok(serve(head.uri.path(), &head.headers, body).await.unwrap_or_else(|status| *status)) }
+        log.lock()
+            .unwrap()
+            .push_back((head.uri.path().to_owned(), head.headers.clone()));
+        async move {
+            Ok(serve(head.uri.path(), &head.headers, body)
+                .await
+                .unwrap_or_else(|status| *status))
+        }
     });
     (gateway, seen)
 }
 
 /// Every request with `x-in` gets it back as `x-out`, and every reply has
 /// metadata and trailers.
-async fn serve(path: &str, metadata: &HeaderMap, body: Body) -> Result<Response<Body>, Box<Response<Body>>> {
+async fn serve(
+    path: &str,
+    metadata: &HeaderMap,
+    body: Body,
+) -> Result<Response<Body>, Box<Response<Body>>> {
     let mut messages = Messages::of(body);
     let tail = headers(&[("grpc-status", "0"), ("x-tail", "end"), ("tail-bin", "AwQ")]);
     let method = path.rsplit('/').next().unwrap_or_default();
@@ -174,7 +206,8 @@ async fn serve(path: &str, metadata: &HeaderMap, body: Body) -> Result<Response<
         }
         "List" => {
             let item = Item::of_wire(&one(&mut messages).await?);
-            let items = (0..item.count).map(move |n| Ok(frame(0, &Item::counted(&item.name, n).wire())));
+            let items =
+                (0..item.count).map(move |n| Ok(frame(0, &Item::counted(&item.name, n).wire())));
             reply(futures_util::stream::iter(items), tail)
         }
         "Collect" => {
@@ -184,28 +217,42 @@ async fn serve(path: &str, metadata: &HeaderMap, body: Body) -> Result<Response<
                 sum.count += item.count;
                 sum.tags.push(item.name);
             }
-            reply(futures_util::stream::iter([Ok(frame(0, &sum.wire()))]), tail)
+            reply(
+                futures_util::stream::iter([Ok(frame(0, &sum.wire()))]),
+                tail,
+            )
         }
         "Chat" => chat(messages, tail),
         "Download" | "DownloadAll" => {
             let item = Item::of_wire(&one(&mut messages).await?);
             let copies = if method == "Download" { 1 } else { item.count };
             let chunks = (0..copies).map(move |n| {
-                let body = HttpBody { content_type: "image/png".into(), data: format!("{}{n}", item.name).into() };
+                let body = HttpBody {
+                    content_type: "image/png".into(),
+                    data: format!("{}{n}", item.name).into(),
+                };
                 Ok(frame(0, &prost::Message::encode_to_vec(&body)))
             });
             reply(futures_util::stream::iter(chunks), tail)
         }
         "Put" => {
             let body: HttpBody = prost::Message::decode(one(&mut messages).await?).unwrap();
-            let item = Item { name: body.content_type, raw: body.data, ..Item::default() };
-            reply(futures_util::stream::iter([Ok(frame(0, &item.wire()))]), tail)
+            let item = Item {
+                name: body.content_type,
+                raw: body.data,
+                ..Item::default()
+            };
+            reply(
+                futures_util::stream::iter([Ok(frame(0, &item.wire()))]),
+                tail,
+            )
         }
         "PutTo" | "PutAll" => {
             let mut size = 0;
             let mut item = Item::default();
             while let Some(message) = messages.next().await {
-                let upload: Upload = prost::Message::decode(message.map_err(|error| broken(&error))?).unwrap();
+                let upload: Upload =
+                    prost::Message::decode(message.map_err(|error| broken(&error))?).unwrap();
                 let file = upload.file.unwrap_or_default();
                 item.tags = vec![upload.name, file.content_type];
                 size += file.data.len();
@@ -213,7 +260,10 @@ async fn serve(path: &str, metadata: &HeaderMap, body: Body) -> Result<Response<
                 item.count += 1;
             }
             item.labels.insert("size".into(), size.to_string());
-            reply(futures_util::stream::iter([Ok(frame(0, &item.wire()))]), tail)
+            reply(
+                futures_util::stream::iter([Ok(frame(0, &item.wire()))]),
+                tail,
+            )
         }
         _ => trailers_only(&[("grpc-status", "12"), ("grpc-message", "no such method")]),
     };
@@ -238,28 +288,39 @@ async fn one(messages: &mut Messages) -> Result<Bytes, Box<Response<Body>>> {
             }
         }
         Some(Err(error)) => Err(broken(&error)),
-        None => Err(Box::new(trailers_only(&[("grpc-status", "12"), ("grpc-message", "no message")]))),
+        None => Err(Box::new(trailers_only(&[
+            ("grpc-status", "12"),
+            ("grpc-message", "no message"),
+        ]))),
     }
 }
 
 /// What a service makes of a request that fails while it is read.
 fn broken(error: &BoxError) -> Box<Response<Body>> {
-    Box::new(trailers_only(&[("grpc-status", "2"), ("grpc-message", &error.to_string().replace('\n', " "))]))
+    Box::new(trailers_only(&[
+        ("grpc-status", "2"),
+        ("grpc-message", &error.to_string().replace('\n', " ")),
+    ]))
 }
 
 fn chat(messages: Messages, tail: HeaderMap) -> Response<Body> {
-    let frames = futures_util::stream::unfold((messages, Some(tail)), |(mut messages, mut tail)| async move {
-        let next = match messages.next().await {
-            Some(Ok(message)) => Frame::data(frame(0, &message)),
-            Some(Err(_)) => {
-                tail.take()?;
-                Frame::trailers(headers(&[("grpc-status", "2"), ("grpc-message", "torn")]))
-            }
-            None => Frame::trailers(tail.take()?),
-        };
-        Some((Ok::<_, Infallible>(next), (messages, tail)))
-    });
+    let frames = futures_util::stream::unfold(
+        (messages, Some(tail)),
+        |(mut messages, mut tail)| async move {
+            let next = match messages.next().await {
+                Some(Ok(message)) => Frame::data(frame(0, &message)),
+                Some(Err(_)) => {
+                    tail.take()?;
+                    Frame::trailers(headers(&[("grpc-status", "2"), ("grpc-message", "torn")]))
+                }
+                None => Frame::trailers(tail.take()?),
+            };
+            Some((Ok::<_, Infallible>(next), (messages, tail)))
+        },
+    );
     let mut response = Response::new(Body::new(StreamBody::new(frames)));
-    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
+    response
+        .headers_mut()
+        .insert("content-type", HeaderValue::from_static("application/grpc"));
     response
 }

@@ -36,6 +36,13 @@ impl Protocol for Rest {
             Matched::Binding(binding, variables, kind) => {
                 accept(head, core, binding, variables, kind)
             }
+            // The path of an RPC takes GET, but only as Connect has it.
+            Matched::WrongMethod(allowed, kind) if allowed.contains(method) => {
+                let message = "a GET of this path needs the query parameters `message` and \
+                               `encoding`; send a JSON body by POST instead";
+                let status = Status::new(Code::InvalidArgument, message);
+                Accepted::Answer(error::response(core, style(core, kind), &status))
+            }
             Matched::WrongMethod(allowed, kind) => {
                 let names: Vec<&str> = allowed.iter().map(http::Method::as_str).collect();
                 let message = format!(
@@ -50,10 +57,8 @@ impl Protocol for Rest {
                 Accepted::Answer(response)
             }
             Matched::Nothing => {
-                let status = Status::new(
-                    Code::NotFound,
-                    format!("there is no route {method} {path}"),
-                );
+                let status =
+                    Status::new(Code::NotFound, format!("there is no route {method} {path}"));
                 Accepted::Answer(error::response(core, style(core, RouteKind::Rule), &status))
             }
         };

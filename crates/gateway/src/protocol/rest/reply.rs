@@ -64,8 +64,7 @@ fn body(exchange: &RestExchange, payload: Payload, trailers: &HeaderMap) -> Resp
         mut bytes,
         is_json,
     } = payload;
-    let compress =
-        is_json && exchange.encoding == Encoding::Gzip && bytes.len() >= WORTHWHILE;
+    let compress = is_json && exchange.encoding == Encoding::Gzip && bytes.len() >= WORTHWHILE;
     if compress {
         bytes = gzip(&bytes).into();
     }

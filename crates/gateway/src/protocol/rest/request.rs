@@ -11,8 +11,8 @@ use percent_encoding::percent_decode_str;
 use portolan_schema::http::Body as RuleBody;
 
 use super::http_body::HttpBody;
-use super::{RestExchange, query};
 use super::split::Splitter;
+use super::{RestExchange, query};
 use crate::call::{Call, Fault, Messages};
 use crate::compression::{Encoding, gunzip};
 use crate::messages::{collect, next_data};
@@ -44,8 +44,7 @@ impl TooLarge {
 /// Whether the HTTP body says anything: GET on a route with a body says all in
 /// its query.
 fn has_body(head: &Parts, binding: &Binding) -> bool {
-    binding.body != RuleBody::None
-        && !matches!(head.method, http::Method::GET | http::Method::HEAD)
+    binding.body != RuleBody::None && !matches!(head.method, http::Method::GET | http::Method::HEAD)
 }
 
 /// A body must be JSON, unless the contract takes any; without one there is

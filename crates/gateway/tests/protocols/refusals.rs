@@ -1,0 +1,212 @@
+//! REST requests that no route takes, and content that no route reads.
+
+use portolan_gateway::Options;
+
+use crate::client::{get, post_json, request, send};
+use crate::upstream::{shelf, shelf_with};
+
+#[tokio::test]
+async fn what_is_not_there_says_so() {
+    let gateway = shelf();
+    for (method, uri, status, code, allow) in [
+        ("GET", "/", 404, 5, ""),
+        ("GET", "/v1/nowhere", 404, 5, ""),
+        ("POST", "/shelf.v1.ShelfService/Nope", 404, 5, ""),
+        ("GET", "/v1/items/", 404, 5, ""),
+        ("POST", "/v1/items/n", 405, 12, "GET, REPORT"),
+        ("PUT", "/v1/items", 405, 12, "GET, POST"),
+        ("GET", "/shelf.v1.ShelfService/Act", 405, 12, "POST"),
+        ("DELETE", "/v1/items:collect", 405, 12, "POST"),
+        ("HEAD", "/v1/items:collect", 405, 12, "POST"),
+    ] {
+        let answer = send(&gateway, request(method, uri, &[], Vec::new())).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("allow")),
+            (status, allow),
+            "{method} {uri}"
+        );
+        if method != "HEAD" {
+            assert_eq!(answer.json()["code"], code, "{method} {uri}");
+            assert!(!answer.json()["message"].as_str().unwrap().is_empty());
+        }
+    }
+    let answer = send(&gateway, get("/shelf.v1.ShelfService/Echo")).await;
+    assert_eq!(answer.status, 400);
+    assert!(answer.text().contains("`encoding`"));
+    let answer = send(&gateway, get("/grpc/shelf/act")).await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("allow")),
+        (405, "DELETE, PATCH, POST, PUT")
+    );
+    assert!(answer.json()["detail"].is_string());
+}
+
+#[tokio::test]
+async fn only_json_is_taken() {
+    let gateway = shelf();
+    for content_type in [
+        "text/plain",
+        "application/xml",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "json",
+    ] {
+        for uri in [
+            "/v1/items",
+            "/shelf.v1.ShelfService/Act",
+            "/grpc/shelf/act",
+            "/v1/items:collect",
+        ] {
+            let answer = send(
+                &gateway,
+                request(
+                    "POST",
+                    uri,
+                    &[("content-type", content_type)],
+                    b"{}".to_vec(),
+                ),
+            )
+            .await;
+            assert_eq!(answer.status, 415, "{content_type} {uri}");
+            assert_eq!(answer.header("accept-post"), "application/json");
+            let told = if uri.starts_with("/grpc") {
+                &answer.json()["detail"]
+            } else {
+                &answer.json()["message"]
+            };
+            assert!(told.as_str().unwrap().contains("application/json"));
+        }
+    }
+    for content_type in [
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON",
+        "application/merge-patch+json",
+    ] {
+        let answer = send(
+            &gateway,
+            request(
+                "POST",
+                "/v1/items",
+                &[("content-type", content_type)],
+                b"{}".to_vec(),
+            ),
+        )
+        .await;
+        assert_eq!(answer.status, 200, "{content_type}");
+    }
+    let brotli = [
+        ("content-type", "application/json"),
+        ("content-encoding", "br"),
+    ];
+    for uri in ["/v1/items", "/v1/items:collect"] {
+        let answer = send(&gateway, request("POST", uri, &brotli, b"{}".to_vec())).await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("accept-encoding")),
+            (415, "gzip")
+        );
+        assert_eq!(
+            answer.json()["message"],
+            "the encoding `br` is not spoken here; use gzip or identity"
+        );
+    }
+    let zipped = [
+        ("content-type", "application/json"),
+        ("content-encoding", "gzip"),
+    ];
+    let answer = send(
+        &gateway,
+        request("POST", "/v1/items:collect", &zipped, b"{}".to_vec()),
+    )
+    .await;
+    assert_eq!(
+        (answer.status.as_u16(), answer.header("accept-encoding")),
+        (415, "identity")
+    );
+    // The protocols with frames answer by status alone.
+    for content_type in [
+        "application/grpc+xml",
+        "application/grpc-web+thrift",
+        "application/connect+xml",
+    ] {
+        let answer = send(
+            &gateway,
+            request(
+                "POST",
+                "/shelf.v1.ShelfService/Chat",
+                &[("content-type", content_type)],
+                Vec::new(),
+            ),
+        )
+        .await;
+        assert_eq!(answer.status, 415);
+        assert!(!answer.header("accept-post").is_empty());
+    }
+    for content_type in [
+        "application/grpc",
+        "application/grpc-web",
+        "application/connect+proto",
+    ] {
+        let answer = send(
+            &gateway,
+            request(
+                "GET",
+                "/shelf.v1.ShelfService/Chat",
+                &[("content-type", content_type)],
+                Vec::new(),
+            ),
+        )
+        .await;
+        assert_eq!(
+            (answer.status.as_u16(), answer.header("allow")),
+            (405, "POST"),
+            "{content_type}"
+        );
+    }
+    // A unary RPC is not for frames, nor a stream for plain bodies.
+    let answer = send(
+        &gateway,
+        request(
+            "POST",
+            "/shelf.v1.ShelfService/Act",
+            &[("content-type", "application/connect+json")],
+            Vec::new(),
+        ),
+    )
+    .await;
+    assert_eq!(answer.status, 415);
+    let answer = send(
+        &gateway,
+        request(
+            "POST",
+            "/shelf.v1.ShelfService/Chat",
+            &[("content-type", "application/proto")],
+            Vec::new(),
+        ),
+    )
+    .await;
+    assert_eq!(answer.status, 415);
+}
+
+#[tokio::test]
+async fn a_gateway_without_named_routes_has_none() {
+    let (gateway, _) = shelf_with(Options {
+        named_path: None,
+        ..Options::default()
+    });
+    assert_eq!(
+        send(&gateway, post_json("/grpc/shelf/act", "{}"))
+            .await
+            .status,
+        404
+    );
+    let (gateway, _) = shelf_with(Options {
+        named_path: Some("/api/".into()),
+        ..Options::default()
+    });
+    assert_eq!(
+        send(&gateway, post_json("/api/shelf/act", "{}"))
+            .await
+            .status,
+        200
+    );
+}
