@@ -14,7 +14,7 @@ const WORDS: usize = 16;
 /// Where the queries begin: no memory is made from a seed like this.
 const QUERIES: u64 = 1 << 40;
 
-/// A memory as a client sends it: about 100 characters, two labels, a vector.
+/// A memory as a client sends it: about 140 characters, two labels, a vector.
 pub(crate) fn memory(seed: u64) -> StoreMemoryRequest {
     let mut numbers = Numbers::new(seed);
     let words: Vec<String> = (0..WORDS)

@@ -8,7 +8,7 @@ mod opening;
 use std::{fs, path::Path, sync::Arc};
 
 use proptest::prelude::*;
-use rusqlite::Connection;
+use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
 
 use super::*;
@@ -50,6 +50,22 @@ async fn nearest_content(store: &SqliteStore, vector: &[f32]) -> String {
 }
 
 store_suite!(fresh());
+
+#[tokio::test]
+async fn a_read_prepares_its_statement_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    let connection = schema::connect(&store.folder, schema::Purpose::Read).unwrap();
+    let sql = "select v.components from memory m left join vector v on v.memory = m.number
+               where m.number = ?";
+    for number in 0..3 {
+        let mut statement = connection.prepare_cached(sql).unwrap();
+        assert!(!statement.exists([number]).unwrap());
+    }
+    let statement = connection.prepare_cached(sql).unwrap();
+    assert_eq!(statement.get_status(StatementStatus::Run), 3);
+    assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+}
 
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
