@@ -135,6 +135,10 @@ async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> 
 
     let reply = match deadline {
         Err(status) => Err(status),
+        // What nobody waits for any more is not begun.
+        Ok(deadline) if deadline.remaining().is_some_and(|left| left.is_zero()) => {
+            Err(Deadline::exceeded())
+        }
         Ok(deadline) => {
             let exchange = &mut exchange;
             let work = async {

@@ -33,7 +33,9 @@ pub(crate) struct Services {
     pub(crate) health: Health,
 }
 
-/// Puts them together; no message is larger than `max_message_size` bytes.
+/// Puts them together; no message is larger than `max_message_size` bytes. The
+/// gateway holds answers to that: tonic would say OUT_OF_RANGE, and gRPC says
+/// RESOURCE_EXHAUSTED.
 pub(crate) fn compose(
     memories: Memories,
     calls: Arc<CallMetrics>,
@@ -46,12 +48,10 @@ pub(crate) fn compose(
     let metrics = MetricsGrpc::new(memories.clone(), Arc::new(Statistics(calls)));
     let memory = MemoryServiceServer::new(MemoryGrpc::new(memories))
         .max_decoding_message_size(max_message_size)
-        .max_encoding_message_size(max_message_size)
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
     let metrics = MetricsServer::new(metrics)
         .max_decoding_message_size(max_message_size)
-        .max_encoding_message_size(max_message_size)
         .accept_compressed(Gzip)
         .send_compressed(Gzip);
     let routes = Routes::new(memory)

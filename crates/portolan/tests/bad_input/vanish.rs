@@ -5,8 +5,10 @@ use std::io::{Read, Write};
 
 use bytes::Bytes;
 use http::Request;
+use portolan::memory::proto::memory_service_client::MemoryServiceClient;
 use portolan::memory::proto::{StoreMemoryRequest, StreamMemoriesRequest};
 use prost::Message;
+use tonic::transport::Channel;
 
 use crate::ask::{JSON, SERVICE};
 use crate::support::wire::{Http2, connect, frame, until};
@@ -108,7 +110,11 @@ async fn readers_of_a_stream_over_grpc() {
 async fn readers_that_reset_their_stream() {
     let folder = Folder::new();
     let server = full(&folder).await;
-    let client = server.memories().await;
+    // Streams that are not read must not keep the others from being read.
+    let channel = Channel::from_shared(server.url())
+        .unwrap()
+        .initial_connection_window_size(1 << 27);
+    let client = MemoryServiceClient::new(channel.connect().await.unwrap());
     let mut before = None;
     for _ in 0..CLIENTS / TOGETHER {
         let mut streams = Vec::new();

@@ -80,11 +80,29 @@ impl Server {
 
     /// Starts on these addresses.
     pub(crate) fn start_at(folder: &Folder, listen: &[&str], arguments: &[&str]) -> Self {
-        let log = folder.path().join("stderr.log");
         let mut command = portolan(["serve", "--data", &folder.data()]);
         command
             .args(listen.iter().flat_map(|address| ["--listen", address]))
             .args(arguments);
+        Self::spawn(folder, command, listen.len())
+    }
+
+    /// Starts by a command that runs the one behind it, such as `nsenter`, and
+    /// over any data folder.
+    pub(crate) fn start_within(prefix: &[String], folder: &Folder, data: &str) -> Self {
+        let mut command = Command::new(&prefix[0]);
+        command
+            .args(&prefix[1..])
+            .arg(env!("CARGO_BIN_EXE_portolan"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data", data])
+            .env_remove("RUST_LOG")
+            .stdin(Stdio::null());
+        Self::spawn(folder, command, 1)
+    }
+
+    /// Waits until it listens everywhere.
+    fn spawn(folder: &Folder, mut command: Command, listeners: usize) -> Self {
+        let log = folder.path().join("stderr.log");
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(File::create(&log).unwrap())
@@ -97,7 +115,7 @@ impl Server {
             addresses: Vec::new(),
             log,
         };
-        for _ in listen {
+        for _ in 0..listeners {
             let mut line = String::new();
             server.stdout.read_line(&mut line).unwrap();
             let address = line.trim_end().strip_prefix("listening on http://");

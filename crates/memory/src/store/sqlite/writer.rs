@@ -5,6 +5,7 @@
 use std::{
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rusqlite::Connection;
@@ -33,6 +34,10 @@ const ROOM: usize = 64 << 10;
 
 /// A commit takes no more writes when it holds this many memories.
 const GROUP: usize = 2048;
+
+/// How long a commit waits, when others have just been answered together, for
+/// them to come again: about as long as a write takes that nobody shares.
+const PATIENCE: Duration = Duration::from_micros(300);
 
 /// The way to the writer.
 #[derive(Debug)]
@@ -165,15 +170,17 @@ impl Drop for Writer {
 
 impl Desk {
     fn work(mut self, mut queue: mpsc::Receiver<Admitted>) {
+        let mut usual = 0;
         while let Some(first) = queue.blocking_recv() {
-            let mut weight = first.job.weight();
             let mut group = vec![first];
-            while weight < GROUP
-                && let Ok(next) = queue.try_recv()
-            {
-                weight += next.job.weight();
-                group.push(next);
+            gather(&mut group, &mut queue);
+            // Those who waited for the last commit are on their way back with
+            // their next write. One who is alone is never made to wait.
+            if group.len() > 1 && group.len() < usual {
+                thread::sleep(PATIENCE);
+                gather(&mut group, &mut queue);
             }
+            usual = group.len();
             self.commit(group);
         }
         // The next start is quick then.
@@ -281,6 +288,17 @@ impl Answer {
             Self::Chunk(reply, _) => drop(reply.send(Err(error.clone()))),
             Self::Delete(reply, _) => drop(reply.send(Err(error.clone()))),
         }
+    }
+}
+
+/// Takes what waits, up to what a commit may hold.
+fn gather(group: &mut Vec<Admitted>, queue: &mut mpsc::Receiver<Admitted>) {
+    let mut weight: usize = group.iter().map(|admitted| admitted.job.weight()).sum();
+    while weight < GROUP
+        && let Ok(next) = queue.try_recv()
+    {
+        weight += next.job.weight();
+        group.push(next);
     }
 }
 
