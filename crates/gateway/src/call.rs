@@ -9,12 +9,13 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::{Body as _, Frame as BodyFrame};
+use http_body::Frame as BodyFrame;
 use tokio::time::Sleep;
 
 use crate::body::BoxError;
 use crate::deadline::to_grpc;
 use crate::frame::Meter;
+use crate::held::Held;
 use crate::{Body, Code, Deadline, Outcome, Status, metadata};
 
 /// What a client asks for.
@@ -193,6 +194,7 @@ impl Reply {
         fault: Fault,
         limit: usize,
         outcome: Outcome,
+        streams: bool,
     ) -> Self {
         let (mut head, body) = response.into_parts();
         metadata::remove_hop_headers(&mut head.headers);
@@ -209,7 +211,8 @@ impl Reply {
         Self {
             metadata: head.headers,
             messages: Guarded {
-                body,
+                // A single message is read as soon as it is there.
+                body: Held::new(body, deadline.instant().filter(|_| streams)),
                 state,
                 meter: Meter::new(limit, Code::Internal),
                 deadline: deadline
@@ -252,7 +255,7 @@ enum State {
 /// The messages of a service on their way to the client: held to the limit and
 /// the deadline, and ended by a status whatever happens.
 pub(crate) struct Guarded {
-    body: Body,
+    body: Held,
     state: State,
     meter: Meter,
     deadline: Option<Pin<Box<Sleep>>>,
@@ -279,14 +282,14 @@ impl Guarded {
 
     /// Lets go of the service, since the client will hear another end than its.
     pub(crate) fn abandon(&mut self, code: Code) {
-        self.body = Body::empty();
+        self.body.release();
         self.state = State::Ended(None);
         self.outcome.end(code);
     }
 
     /// Ends the reply, and lets go of the service.
     fn end(&mut self, status: Status, mut trailers: HeaderMap) -> BodyFrame<Bytes> {
-        self.body = Body::empty();
+        self.body.release();
         self.state = State::Ended(None);
         self.settle(status).write_to(&mut trailers);
         BodyFrame::trailers(trailers)
@@ -304,7 +307,7 @@ impl Guarded {
         {
             return Poll::Ready(Some(self.end(Deadline::exceeded(), HeaderMap::new())));
         }
-        let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+        let frame = match std::task::ready!(self.body.poll_frame(context)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
                 let status =

@@ -133,6 +133,9 @@ async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> 
     let outcome = Outcome::new(path, protocol);
     let limit = core.options.max_message_size;
 
+    let route = core.routes.by_path(outcome.method());
+    let streams = route.is_none_or(|route| route.streaming.from_server());
+
     let reply = match deadline {
         Err(status) => Err(status),
         // What nobody waits for any more is not begun.
@@ -151,6 +154,7 @@ async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> 
                         fault,
                         limit,
                         outcome.clone(),
+                        streams,
                     )),
                     Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(&error))),
                 }

@@ -27,6 +27,7 @@ mod deadline;
 mod details;
 mod frame;
 mod gateway;
+mod held;
 mod linger;
 mod messages;
 mod metadata;
