@@ -4,6 +4,7 @@
 //! Here is only the command line; each task is a file of its own.
 
 mod bench;
+mod conformance;
 mod process;
 mod repository;
 mod server;
@@ -28,6 +29,8 @@ Tasks:
   setup              make the Python venv, the Node packages and the Go modules
                      that the client suites need, all of them under target/
   bench memory       measure the memory service
+  conformance protobuf
+                     run the protobuf conformance suite on the transcoder
   help               show this
 
 Example:
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         ["bench", "memory", rest @ ..] => {
             steps.run("bench memory", || bench::memory::run(&repository, rest));
         }
+        ["conformance", "protobuf"] => conformance::protobuf::run_suite(&repository, &mut steps),
         other => return wrong_use(&format!("unknown task `{}`", other.join(" "))),
     }
     steps.conclude()

@@ -69,6 +69,8 @@ pub(crate) struct FieldDescriptor {
     pub(crate) r#type: Option<i32>,
     #[prost(string, optional, tag = "6")]
     pub(crate) type_name: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    pub(crate) default_value: Option<String>,
     #[prost(message, optional, tag = "8")]
     pub(crate) options: Option<FieldOptions>,
     #[prost(int32, optional, tag = "9")]
@@ -137,6 +139,8 @@ pub(crate) struct FileOptions {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct MessageOptions {
+    #[prost(bool, optional, tag = "1")]
+    pub(crate) message_set_wire_format: Option<bool>,
     #[prost(bool, optional, tag = "7")]
     pub(crate) map_entry: Option<bool>,
     #[prost(message, optional, tag = "12")]

@@ -21,6 +21,7 @@
 //! ```
 
 mod comments;
+mod default;
 mod descriptor;
 mod enumeration;
 mod error;
@@ -31,6 +32,7 @@ mod message;
 mod schema;
 mod service;
 
+pub use default::DefaultValue;
 pub use enumeration::{Enum, EnumId, EnumValue};
 pub use error::Error;
 pub use message::{Cardinality, Field, Kind, Message, MessageId};

@@ -1,6 +1,6 @@
 //! Messages and their fields.
 
-use crate::EnumId;
+use crate::{DefaultValue, EnumId};
 
 /// The place of a message in its [`Schema`](crate::Schema).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -22,6 +22,7 @@ pub struct Message {
     pub(crate) extensions: Vec<Field>,
     pub(crate) oneofs: Vec<Box<str>>,
     pub(crate) map_entry: bool,
+    pub(crate) message_set: bool,
     pub(crate) comment: Box<str>,
 }
 
@@ -55,6 +56,14 @@ impl Message {
     #[must_use]
     pub fn is_map_entry(&self) -> bool {
         self.map_entry
+    }
+
+    /// Whether its extensions are on the wire as items of a message set, the
+    /// form that extensions had before there were extensions
+    /// (`message_set_wire_format`).
+    #[must_use]
+    pub fn is_message_set(&self) -> bool {
+        self.message_set
     }
 
     /// The comment in front of it, without comment marks; empty when there is
@@ -163,6 +172,7 @@ pub struct Field {
     pub(crate) cardinality: Cardinality,
     pub(crate) oneof: Option<u32>,
     pub(crate) utf8: bool,
+    pub(crate) default: Option<DefaultValue>,
     pub(crate) comment: Box<str>,
 }
 
@@ -208,6 +218,13 @@ impl Field {
     #[must_use]
     pub fn must_be_utf8(&self) -> bool {
         self.utf8
+    }
+
+    /// The default value that the contract gives it. Without one, the default
+    /// is zero, empty, or the first value of an enum.
+    #[must_use]
+    pub fn default_value(&self) -> Option<&DefaultValue> {
+        self.default.as_ref()
     }
 
     /// The comment in front of it; see [`Message::comment`].

@@ -79,6 +79,9 @@ pub enum Problem {
     /// The wire bytes break off inside a value.
     #[error("the message ends in the middle of a value")]
     Truncated,
+    /// A message that JSON has no form for.
+    #[error("{0}")]
+    NoForm(&'static str),
     /// The wire bytes are not a message.
     #[error("{0}")]
     Wire(&'static str),

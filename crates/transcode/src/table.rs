@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use portolan_schema::{Cardinality, Enum, EnumId, Field, Kind, Message, Schema};
+use portolan_schema::{Cardinality, DefaultValue, Enum, EnumId, Field, Kind, Message, Schema};
 
 use crate::wire;
 
@@ -50,6 +50,7 @@ pub(crate) struct MessageTable {
     pub(crate) fields: Vec<FieldEntry>,
     pub(crate) oneofs: Vec<Box<str>>,
     pub(crate) has_required: bool,
+    pub(crate) is_message_set: bool,
     by_name: HashMap<Box<str>, u32>,
     /// Sorted by number.
     by_number: Vec<(u32, u32)>,
@@ -67,18 +68,22 @@ pub(crate) struct FieldEntry {
     json_key: Box<str>,
     /// `"proto_name":`
     proto_key: Box<str>,
-    /// The tag of one value, encoded.
+    /// What stands in front of one value: its tag, encoded.
     pub(crate) tag: Box<[u8]>,
+    /// What stands behind one value: the end tag of a group, or nothing.
+    pub(crate) end_tag: Box<[u8]>,
     /// The tag of a packed record, encoded; of one value where it cannot be packed.
     pub(crate) packed_tag: Box<[u8]>,
     /// Whether `null` is a value of the field rather than its absence.
     pub(crate) null_is_value: bool,
     /// Whether it holds an enum whose unknown numbers are unknown fields.
     pub(crate) closed_enum: Option<EnumId>,
+    /// What it means when it is not there, where the contract says so.
+    pub(crate) default: Option<DefaultValue>,
 }
 
 impl FieldEntry {
-    fn compile(schema: &Schema, field: &Field) -> Self {
+    fn compile(schema: &Schema, field: &Field, in_message_set: bool) -> Self {
         let key = |name: &str| {
             let mut key = Vec::with_capacity(name.len() + 3);
             crate::write::string(&mut key, name);
@@ -100,7 +105,15 @@ impl FieldEntry {
             json_name: field.json_name().into(),
             json_key,
             proto_key,
-            tag: wire::tag(field.number(), wire::Type::of(field.kind())),
+            tag: match field.kind() {
+                Kind::Message(_) if in_message_set => wire::item_start(field.number()),
+                kind => wire::tag(field.number(), wire::Type::of(kind)),
+            },
+            end_tag: match field.kind() {
+                Kind::Message(_) if in_message_set => wire::tag(wire::ITEM, wire::Type::End),
+                Kind::Delimited(_) => wire::tag(field.number(), wire::Type::End),
+                _ => Box::default(),
+            },
             packed_tag: wire::tag(
                 field.number(),
                 if field.kind().is_packable() {
@@ -120,6 +133,7 @@ impl FieldEntry {
                 Kind::Enum(id) if schema.enumeration(id).is_closed() => Some(id),
                 _ => None,
             },
+            default: field.default_value().cloned(),
         }
     }
 
@@ -137,7 +151,7 @@ impl MessageTable {
     pub(crate) fn compile(schema: &Schema, message: &Message) -> Self {
         let all = || message.fields().iter().chain(message.extensions());
         let fields: Vec<FieldEntry> = all()
-            .map(|field| FieldEntry::compile(schema, field))
+            .map(|field| FieldEntry::compile(schema, field, message.is_message_set()))
             .collect();
         let mut by_name = HashMap::with_capacity(fields.len() * 2);
         // JSON names first: where a proto name equals another field's JSON
@@ -160,6 +174,7 @@ impl MessageTable {
             has_required: fields
                 .iter()
                 .any(|field| field.cardinality == Cardinality::Required),
+            is_message_set: message.is_message_set(),
             fields,
             by_name,
             by_number,

@@ -56,6 +56,21 @@ pub(crate) fn tag(number: u32, wire_type: Type) -> Box<[u8]> {
     bytes.into()
 }
 
+/// The number of the group that an item of a message set is, and those of the
+/// two fields in it (descriptor.proto, `message_set_wire_format`).
+pub(crate) const ITEM: u32 = 1;
+pub(crate) const ITEM_TYPE: u32 = 2;
+pub(crate) const ITEM_MESSAGE: u32 = 3;
+
+/// What stands in front of the message of an item, its length excepted.
+pub(crate) fn item_start(number: u32) -> Box<[u8]> {
+    let mut bytes = tag(ITEM, Type::Start).into_vec();
+    bytes.extend_from_slice(&tag(ITEM_TYPE, Type::Varint));
+    put_varint(&mut bytes, u64::from(number));
+    bytes.extend_from_slice(&tag(ITEM_MESSAGE, Type::Bytes));
+    bytes.into()
+}
+
 /// Starts a length-prefixed value whose length is not known yet.
 pub(crate) fn open(out: &mut Vec<u8>) -> usize {
     out.push(0);
@@ -108,6 +123,19 @@ pub(crate) struct Record<'a> {
     pub(crate) bytes: &'a [u8],
     /// Where the record begins, in the whole input.
     pub(crate) offset: usize,
+}
+
+impl Record<'_> {
+    /// Where the payload begins: good enough for an error, since it takes the
+    /// tag and the length to be as short as they can be.
+    pub(crate) fn payload_offset(&self) -> usize {
+        let varint_length = |value: u64| (64 - (value | 1).leading_zeros() as usize).div_ceil(7);
+        let tag = varint_length(u64::from(self.number) << 3);
+        match self.wire_type {
+            Type::Bytes => self.offset + tag + varint_length(self.bytes.len() as u64),
+            _ => self.offset + tag,
+        }
+    }
 }
 
 /// Walks over records.

@@ -115,6 +115,9 @@ impl Linker {
             map_entry: options
                 .and_then(|options| options.map_entry)
                 .unwrap_or(false),
+            message_set: options
+                .and_then(|options| options.message_set_wire_format)
+                .unwrap_or(false),
             comment: Box::default(),
         });
         for nested in &descriptor.nested_type {

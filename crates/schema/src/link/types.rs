@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{Linker, Scope, child, index, invalid, join, unknown_type};
 use crate::descriptor::{EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor};
 use crate::features::{Features, Presence};
-use crate::{Cardinality, Error, Field, Kind, Symbol};
+use crate::{Cardinality, DefaultValue, Error, Field, Kind, Symbol};
 
 /// The largest field number (protobuf.dev, "Assigning Field Numbers").
 const MAX_FIELD_NUMBER: i32 = 536_870_911;
@@ -208,6 +208,21 @@ impl Linker {
             ));
         }
         let kind = self.kind(scope.file, &full_name, descriptor, features)?;
+        let default = match descriptor.default_value.as_deref() {
+            None => None,
+            Some(text) => {
+                let enumeration = match kind {
+                    Kind::Enum(id) => Some(self.schema.enumeration(id)),
+                    _ => None,
+                };
+                let value = DefaultValue::parse(text, kind, enumeration);
+                if value.is_none() {
+                    let problem = "has a default that is not a value of its type";
+                    return Err(invalid(scope.file, &full_name, problem));
+                }
+                value
+            }
+        };
         Ok(Field {
             number: number.unsigned_abs(),
             name: name.into(),
@@ -220,6 +235,7 @@ impl Linker {
             cardinality: self.cardinality(descriptor, kind, features, oneof),
             oneof,
             utf8: features.utf8,
+            default,
             comment: scope.comments.at(path),
         })
     }

@@ -56,7 +56,10 @@ fn field(
 }
 
 /// `presence`, `enum_type` and so on are fields 1 to 5 of `FeatureSet`.
-fn schema(file_features: &[Vec<u8>]) -> Schema {
+const EDITION_2023: u32 = 1000;
+const EDITION_2024: u32 = 1001;
+
+fn schema(edition: u32, file_features: &[Vec<u8>]) -> Schema {
     const OPTIONAL: u32 = 1;
     const REPEATED: u32 = 3;
     let entry = bytes(
@@ -101,7 +104,7 @@ fn schema(file_features: &[Vec<u8>]) -> Schema {
         file.push(bytes(8, &[bytes(50, file_features)]));
     }
     file.push(text(12, "editions"));
-    file.push(varint(14, 1000));
+    file.push(varint(14, edition));
     link(&[&bytes(1, &file)]).unwrap()
 }
 
@@ -111,7 +114,16 @@ fn message(schema: &Schema) -> &Message {
 
 #[test]
 fn defaults_of_2023_and_choices_of_fields() {
-    let schema = schema(&[]);
+    defaults_and_choices(EDITION_2023);
+}
+
+#[test]
+fn the_edition_2024_has_the_defaults_of_2023() {
+    defaults_and_choices(EDITION_2024);
+}
+
+fn defaults_and_choices(edition: u32) {
+    let schema = schema(edition, &[]);
     let cardinalities: Vec<_> = message(&schema)
         .fields()
         .iter()
@@ -145,13 +157,16 @@ fn defaults_of_2023_and_choices_of_fields() {
 
 #[test]
 fn choices_of_the_file() {
-    let schema = schema(&[
-        varint(1, 2),
-        varint(2, 2),
-        varint(3, 2),
-        varint(4, 3),
-        varint(5, 2),
-    ]);
+    let schema = schema(
+        EDITION_2023,
+        &[
+            varint(1, 2),
+            varint(2, 2),
+            varint(3, 2),
+            varint(4, 3),
+            varint(5, 2),
+        ],
+    );
     let field = |name: &str| message(&schema).field(name).unwrap();
     assert_eq!(field("plain").cardinality(), Cardinality::Implicit);
     assert_eq!(field("numbers").cardinality(), Cardinality::Repeated);

@@ -289,3 +289,20 @@ fn http_rules() {
         );
     }
 }
+
+#[test]
+fn defaults_that_are_no_values() {
+    for (kind, type_name, default) in [
+        (Type::Int32, "", "2147483648"),
+        (Type::Bool, "", "1"),
+        (Type::Bytes, "", "\\"),
+        (Type::Message, ".p.M", "x"),
+    ] {
+        let mut bad = field("f", 1, kind, type_name);
+        bad.default_value = Some(default.to_owned());
+        assert_eq!(
+            of_fields(vec![bad]),
+            "a.proto: `p.M.f` has a default that is not a value of its type"
+        );
+    }
+}

@@ -1,6 +1,6 @@
 //! What a linked contract says.
 
-use portolan_schema::{Cardinality, Kind, Streaming, Symbol};
+use portolan_schema::{Cardinality, DefaultValue, Kind, Streaming, Symbol};
 
 use crate::{compile, link, linked};
 
@@ -219,4 +219,42 @@ fn sets_go_together() {
     let schema = link(&[&first, &first]).unwrap();
     assert_eq!(schema.services().len(), 1);
     assert_eq!(link(&[]).unwrap().messages().len(), 0);
+}
+
+#[test]
+fn defaults_and_message_sets() {
+    let schema = linked(
+        r#"
+        syntax = "proto2";
+        package old;
+        enum Level { LOW = 1; HIGH = 2; }
+        message M {
+          optional sint64 a = 1 [default = -9223372036854775808];
+          optional bytes b = 2 [default = "\377\n"];
+          optional Level c = 3 [default = HIGH];
+          optional Level d = 4;
+        }
+        message Set {
+          option message_set_wire_format = true;
+          extensions 4 to max;
+        }
+        "#,
+    );
+    let message = |name: &str| schema.message(schema.message_by_name(name).unwrap());
+    let defaults: Vec<_> = message("old.M")
+        .fields()
+        .iter()
+        .map(|field| field.default_value().cloned())
+        .collect();
+    assert_eq!(
+        defaults,
+        [
+            Some(DefaultValue::Int(i64::MIN)),
+            Some(DefaultValue::Bytes([0xff, b'\n'].into())),
+            Some(DefaultValue::Enum(2)),
+            None,
+        ]
+    );
+    assert!(message("old.Set").is_message_set());
+    assert!(!message("old.M").is_message_set());
 }

@@ -5,6 +5,7 @@ use jiter::{Jiter, Peek};
 
 use super::scalar::shorten;
 use super::{Reader, syntax};
+use crate::options::UNKNOWN;
 use crate::table::{Form, Seen};
 use crate::wire::{close, open, put_varint};
 use crate::{Error, Problem};
@@ -95,6 +96,7 @@ impl Reader<'_> {
         let mut seen = Seen::of(table);
         let mut value_seen = false;
         let mut type_seen = false;
+        let mut unknown_seen = false;
         self.enter()?;
         let mut key = self.jiter.next_object().map_err(syntax)?;
         while let Some(name) = key {
@@ -115,6 +117,13 @@ impl Reader<'_> {
                     None
                 };
                 match index {
+                    None if self.options.keep_unknown
+                        && table.form == Form::Plain
+                        && name == UNKNOWN =>
+                    {
+                        self.unknown(&mut unknown_seen)
+                            .map_err(|error| error.in_field(UNKNOWN))?;
+                    }
                     Some(index) => self
                         .member(table, index, &mut seen)
                         .map_err(|error| error.in_field(&table.fields[index].json_name))?,

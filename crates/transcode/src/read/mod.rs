@@ -4,11 +4,13 @@ mod any;
 mod map;
 mod scalar;
 mod text;
+mod unknown;
 mod well_known;
 
 use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 use portolan_schema::{Cardinality, Kind, MessageId};
 
+use crate::options::UNKNOWN;
 use crate::table::{FieldEntry, Form, MessageTable, Seen};
 use crate::{Error, Problem, ReadOptions, Transcoder, wire};
 
@@ -80,6 +82,7 @@ impl<'a> Reader<'a> {
         self.expect(Peek::Object, "an object")?;
         let mut seen = Seen::of(table);
         let mut guess = 0;
+        let mut unknown_seen = false;
         let mut key = self.jiter.known_object().map_err(syntax)?;
         while let Some(name) = key {
             match table.by_name(name, guess) {
@@ -87,6 +90,10 @@ impl<'a> Reader<'a> {
                     guess = index + 1;
                     self.member(table, index, &mut seen)
                         .map_err(|error| error.in_field(&table.fields[index].json_name))?;
+                }
+                None if self.options.keep_unknown && name == UNKNOWN => {
+                    self.unknown(&mut unknown_seen)
+                        .map_err(|error| error.in_field(UNKNOWN))?;
                 }
                 None if self.options.ignore_unknown => self.skip()?,
                 None => {
@@ -167,11 +174,11 @@ impl<'a> Reader<'a> {
                 let body = wire::open(self.out);
                 self.message(id)?;
                 wire::close(self.out, body);
+                self.out.extend_from_slice(&field.end_tag);
             }
             Kind::Delimited(id) => {
                 self.message(id)?;
-                self.out
-                    .extend_from_slice(&wire::tag(field.number, wire::Type::End));
+                self.out.extend_from_slice(&field.end_tag);
             }
             kind => {
                 if !self.scalar(kind)? {

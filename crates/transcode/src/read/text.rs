@@ -6,7 +6,7 @@ use portolan_schema::{Cardinality, Kind, MessageId};
 use super::{Reader, scalar};
 use crate::table::Form;
 use crate::text::number::is_json_number;
-use crate::wire::{Type, close, open, tag};
+use crate::wire::{close, open};
 use crate::{Error, Problem, ReadOptions, Transcoder};
 
 /// Appends the message `id` with only the field at `path` set from `text`.
@@ -124,12 +124,13 @@ fn at_path(
             let body = open(out);
             at_path(transcoder, inner, rest, text, out, options).map_err(wrap)?;
             close(out, body);
+            out.extend_from_slice(&field.end_tag);
             Ok(())
         }
         (_, Kind::Delimited(inner)) if field.cardinality.is_singular() => {
             out.extend_from_slice(&field.tag);
             at_path(transcoder, inner, rest, text, out, options).map_err(wrap)?;
-            out.extend_from_slice(&tag(field.number, Type::End));
+            out.extend_from_slice(&field.end_tag);
             Ok(())
         }
         _ => {

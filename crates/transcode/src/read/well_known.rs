@@ -146,14 +146,13 @@ impl Reader<'_> {
                 } else {
                     tag::LIST
                 });
+                // One level together with the value that it is.
                 let start = open(self.out);
-                self.enter()?;
                 if peek == Peek::Object {
                     self.structure()
                 } else {
                     self.list_value()
                 }?;
-                self.leave();
                 close(self.out, start);
             }
             _ if peek.is_num() && !matches!(peek, Peek::Infinity | Peek::NaN) => {

@@ -1,7 +1,8 @@
 //! `google.protobuf.Duration` as text: seconds with up to nine decimals and an
 //! `s`.
 
-/// About 10,000 years, the largest duration either way.
+/// About 10,000 years, the largest duration either way. The bound is on the
+/// seconds alone; any fraction may stand behind it.
 const MAX_SECONDS: i64 = 315_576_000_000;
 
 /// Reads a duration into seconds and nanoseconds of the same sign.
@@ -26,7 +27,7 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
             nanos
         }
     };
-    if seconds > MAX_SECONDS || (seconds == MAX_SECONDS && nanos > 0) {
+    if seconds > MAX_SECONDS {
         return None;
     }
     Some(if negative {
@@ -101,6 +102,8 @@ mod tests {
             ("-0.000001s", (0, -1000)),
             ("-3.000000001s", (-3, -1)),
             ("315576000000s", (MAX_SECONDS, 0)),
+            ("315576000000.999999999s", (MAX_SECONDS, 999_999_999)),
+            ("-315576000000.999999999s", (-MAX_SECONDS, -999_999_999)),
         ] {
             assert_eq!(parse(text), Some(value));
             let mut out = Vec::new();

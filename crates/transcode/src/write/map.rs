@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::{Writer, of_type, payload_offset};
+use super::{Writer, of_type};
 use crate::Error;
-use crate::table::{FieldEntry, MessageTable};
+use crate::table::FieldEntry;
 use crate::wire::{Cursor, Record};
 
 impl Writer<'_> {
@@ -28,18 +28,14 @@ impl Writer<'_> {
         for record in records {
             let mut key = None;
             let mut values = Vec::new();
-            for (index, inner) in self.sorted(entry, record.bytes, payload_offset(&record))? {
+            for (index, inner) in self.sorted(entry, record.bytes, record.payload_offset())? {
                 if index == key_index {
                     key = Some(inner);
                 } else if index == value_index {
                     values.push(inner);
                 }
             }
-            // An unknown number of a closed enum makes the whole entry unknown.
-            if values.is_empty()
-                && value_field.closed_enum.is_some()
-                && self.names(entry, value_index, &record)?
-            {
+            if self.is_unknown_entry(field, &record)? {
                 continue;
             }
             let mut text = Vec::new();
@@ -83,14 +79,30 @@ impl Writer<'_> {
         }
     }
 
-    /// Whether a map entry has a record of this field, whatever its value.
-    fn names(&self, entry: &MessageTable, index: usize, whole: &Record<'_>) -> Result<bool, Error> {
-        let mut cursor = Cursor::new(whole.bytes, payload_offset(whole));
-        while let Some(record) = cursor.next(self.levels)? {
-            if of_type(entry, &record, index) == Some(index) {
-                return Ok(true);
+    /// Whether the value of a map entry is a number that its closed enum does
+    /// not have, which makes the whole entry unknown.
+    pub(super) fn is_unknown_entry(
+        &self,
+        field: &FieldEntry,
+        record: &Record<'_>,
+    ) -> Result<bool, Error> {
+        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else {
+            return Ok(false);
+        };
+        let Some(index) = entry.by_number(2, 1) else {
+            return Ok(false);
+        };
+        let value_field = &entry.fields[index];
+        if value_field.closed_enum.is_none() {
+            return Ok(false);
+        }
+        let mut last = None;
+        let mut cursor = Cursor::new(record.bytes, record.payload_offset());
+        while let Some(inner) = cursor.next(self.levels)? {
+            if of_type(entry, &inner, index) == Some(index) {
+                last = Some(inner.scalar);
             }
         }
-        Ok(false)
+        Ok(last.is_some_and(|number| self.is_unknown_enum(value_field, number)))
     }
 }

@@ -4,14 +4,18 @@
 //! several times (protobuf.dev, "Last One Wins"). A message in the order that
 //! encoders write is walked once; any other is sorted first.
 
+mod layout;
 mod map;
+mod members;
+mod message_set;
 mod order;
 mod scalar;
+mod unknown;
 mod well_known;
 
 use portolan_schema::{Cardinality, Kind, MessageId};
 
-use crate::table::{FieldEntry, Form, MessageTable, Seen};
+use crate::table::{FieldEntry, Form, MessageTable};
 use crate::wire::{self, Cursor, Record};
 use crate::{Error, Problem, Transcoder, WriteOptions};
 
@@ -90,6 +94,13 @@ impl<'a> Writer<'a> {
             return Err(Error::new(problem, 0));
         };
         let field = &table.fields[index];
+        let items;
+        let wire = if table.is_message_set {
+            items = self.items(table, wire, 0)?;
+            &items.known
+        } else {
+            wire
+        };
         let records: Vec<Record<'_>> = self
             .sorted(table, wire, 0)?
             .into_iter()
@@ -103,107 +114,7 @@ impl<'a> Writer<'a> {
         self.value_of(field, records.iter().copied())
     }
 
-    /// The members of an object, without its braces.
-    fn members(
-        &mut self,
-        table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-        first: &mut bool,
-    ) -> Result<(), Error> {
-        let mut seen = Seen::of(table);
-        if self.is_in_order(table, wire, base)? {
-            self.members_in_order(table, wire, base, first, &mut seen)?;
-        } else {
-            let records = self.sorted(table, wire, base)?;
-            for group in records.chunk_by(|left, right| left.0 == right.0) {
-                let index = group[0].0;
-                seen.mark(index);
-                self.member(
-                    &table.fields[index],
-                    group.iter().map(|(_, record)| *record),
-                    first,
-                )?;
-            }
-        }
-        if self.options.print_defaults {
-            for (index, field) in table.fields.iter().enumerate() {
-                let prints = match field.cardinality {
-                    Cardinality::Optional | Cardinality::Required => false,
-                    _ => !seen.has(index),
-                };
-                if prints {
-                    self.key(field.key(self.options.proto_names), first);
-                    self.default(field);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn members_in_order(
-        &mut self,
-        table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-        first: &mut bool,
-        seen: &mut Seen,
-    ) -> Result<(), Error> {
-        let mut guess = 0;
-        let mut cursor = Cursor::new(wire, base);
-        loop {
-            let run = cursor.clone();
-            let Some(record) = cursor.next(self.levels)? else {
-                return Ok(());
-            };
-            let Some(index) = self.find(table, &record, guess) else {
-                continue;
-            };
-            let field = &table.fields[index];
-            guess = index + 1;
-            seen.mark(index);
-            if field.cardinality.is_singular() {
-                self.member(field, std::iter::once(record), first)?;
-                continue;
-            }
-            // Leave the cursor behind the last record of the field.
-            loop {
-                let before = cursor.clone();
-                match cursor.next(self.levels)? {
-                    Some(next) if next.number == record.number => {}
-                    Some(_) => {
-                        cursor = before;
-                        break;
-                    }
-                    None => break,
-                }
-            }
-            let end = cursor.offset();
-            let mut run = run;
-            let levels = self.levels;
-            let records = std::iter::from_fn(move || {
-                (run.offset() < end)
-                    .then(|| run.next(levels).ok().flatten())
-                    .flatten()
-            })
-            .filter(|record| self.find(table, record, index) == Some(index));
-            let records: Vec<Record<'_>> = records.collect();
-            self.member(field, records.iter().copied(), first)?;
-        }
-    }
-
-    /// A key and what the records of its field say.
-    fn member<'w>(
-        &mut self,
-        field: &FieldEntry,
-        records: impl Iterator<Item = Record<'w>> + Clone,
-        first: &mut bool,
-    ) -> Result<(), Error> {
-        self.key(field.key(self.options.proto_names), first);
-        self.value_of(field, records)
-            .map_err(|error| error.in_field(&field.json_name))
-    }
-
+    /// What the records of one field say.
     fn value_of<'w>(
         &mut self,
         field: &FieldEntry,
@@ -233,14 +144,14 @@ impl<'a> Writer<'a> {
         };
         let rest: Vec<Record<'w>> = records.collect();
         if rest.is_empty() {
-            return self.message(id, only.bytes, payload_offset(&only));
+            return self.message(id, only.bytes, only.payload_offset());
         }
         // Concatenating encoded messages merges them.
         let mut merged = only.bytes.to_vec();
         for record in rest {
             merged.extend_from_slice(record.bytes);
         }
-        self.message(id, &merged, payload_offset(&only))
+        self.message(id, &merged, only.payload_offset())
     }
 
     fn list<'w>(
@@ -253,7 +164,7 @@ impl<'a> Writer<'a> {
         let mut index = 0;
         for record in records {
             if field.kind.is_packable() && record.wire_type == wire::Type::Bytes {
-                let mut packed = Cursor::new(record.bytes, payload_offset(&record));
+                let mut packed = Cursor::new(record.bytes, record.payload_offset());
                 while !packed.is_empty() {
                     let value = packed_value(&mut packed, field.kind, &record)?;
                     if !self.is_unknown_enum(field, value.scalar) {
@@ -278,7 +189,7 @@ impl<'a> Writer<'a> {
     fn value(&mut self, field: &FieldEntry, record: &Record<'_>) -> Result<(), Error> {
         match field.kind {
             Kind::Message(id) | Kind::Delimited(id) => {
-                self.message(id, record.bytes, payload_offset(record))
+                self.message(id, record.bytes, record.payload_offset())
             }
             kind => self.scalar(kind, record),
         }
@@ -290,7 +201,10 @@ impl<'a> Writer<'a> {
             Cardinality::Map => self.out.extend_from_slice(b"{}"),
             Cardinality::Repeated | Cardinality::Packed => self.out.extend_from_slice(b"[]"),
             _ if field.kind.message().is_some() => self.out.extend_from_slice(b"null"),
-            _ => self.default_scalar(field.kind),
+            _ => match &field.default {
+                Some(value) => self.declared_default(field.kind, value),
+                None => self.default_scalar(field.kind),
+            },
         }
     }
 
@@ -307,49 +221,6 @@ impl<'a> Writer<'a> {
         field
             .closed_enum
             .is_some_and(|id| self.transcoder.enum_table(id).name(number as i32).is_none())
-    }
-
-    fn begin(&mut self, bracket: u8) {
-        self.out.push(bracket);
-        self.indent += usize::from(self.options.indent.unwrap_or(0));
-    }
-
-    fn end(&mut self, bracket: u8, empty: bool) {
-        self.indent -= usize::from(self.options.indent.unwrap_or(0));
-        if !empty {
-            self.line();
-        }
-        self.out.push(bracket);
-    }
-
-    /// What stands in front of an element or a member.
-    fn element(&mut self, first: &mut bool) {
-        if !std::mem::replace(first, false) {
-            self.out.push(b',');
-        }
-        self.line();
-    }
-
-    fn key(&mut self, key: &str, first: &mut bool) {
-        self.element(first);
-        self.out.extend_from_slice(key.as_bytes());
-        if self.options.indent.is_some() {
-            self.out.push(b' ');
-        }
-    }
-
-    fn colon(&mut self) {
-        self.out.push(b':');
-        if self.options.indent.is_some() {
-            self.out.push(b' ');
-        }
-    }
-
-    fn line(&mut self) {
-        if self.options.indent.is_some() {
-            self.out.push(b'\n');
-            self.out.resize(self.out.len() + self.indent, b' ');
-        }
     }
 }
 
@@ -384,15 +255,4 @@ fn packed_value<'w>(
         bytes: &[],
         offset,
     })
-}
-
-/// Where the payload of a record begins: good enough for an error, since it
-/// takes the tag and the length to be as short as they can be.
-fn payload_offset(record: &Record<'_>) -> usize {
-    let varint_length = |value: u64| (64 - (value | 1).leading_zeros() as usize).div_ceil(7);
-    let tag = varint_length(u64::from(record.number) << 3);
-    match record.wire_type {
-        wire::Type::Bytes => record.offset + tag + varint_length(record.bytes.len() as u64),
-        _ => record.offset + tag,
-    }
 }

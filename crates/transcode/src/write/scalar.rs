@@ -1,8 +1,8 @@
 //! From wire bytes to JSON: scalars, enums, strings and map keys.
 
-use portolan_schema::Kind;
+use portolan_schema::{DefaultValue, Kind};
 
-use super::{Writer, payload_offset};
+use super::Writer;
 use crate::table::FieldEntry;
 use crate::text::base64;
 use crate::wire::{Record, unzigzag};
@@ -20,24 +20,18 @@ impl Writer<'_> {
             Kind::Int64 | Kind::Sfixed64 => self.quoted_integer(value.cast_signed()),
             Kind::Sint64 => self.quoted_integer(unzigzag(value)),
             Kind::Uint64 | Kind::Fixed64 => self.quoted_integer(value),
-            Kind::Bool => self
-                .out
-                .extend_from_slice(if value == 0 { b"false" } else { b"true" }),
+            Kind::Bool => self.boolean(value != 0),
             Kind::Enum(id) => self.enumeration(id, value as i32),
             Kind::String => {
                 let Ok(text) = std::str::from_utf8(record.bytes) else {
                     return Err(Error::new(
                         Problem::Wire("a string that is not UTF-8"),
-                        payload_offset(record),
+                        record.payload_offset(),
                     ));
                 };
                 string(self.out, text);
             }
-            Kind::Bytes => {
-                self.out.push(b'"');
-                base64::encode(record.bytes, self.out);
-                self.out.push(b'"');
-            }
+            Kind::Bytes => self.base64(record.bytes),
             Kind::Message(_) | Kind::Delimited(_) => {}
         }
         Ok(())
@@ -56,6 +50,30 @@ impl Writer<'_> {
                 self.enumeration(id, number);
             }
             _ => self.out.push(b'0'),
+        }
+    }
+
+    /// The default that a contract gives a field of this kind.
+    pub(super) fn declared_default(&mut self, kind: Kind, value: &DefaultValue) {
+        let is_wide = matches!(
+            kind,
+            Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64
+        );
+        match value {
+            DefaultValue::Int(value) if is_wide => self.quoted_integer(*value),
+            DefaultValue::Uint(value) if is_wide => self.quoted_integer(*value),
+            DefaultValue::Int(value) => self.integer(*value),
+            DefaultValue::Uint(value) => self.integer(*value),
+            DefaultValue::Double(value) => self.double(*value),
+            DefaultValue::Float(value) => self.float(*value),
+            DefaultValue::Bool(value) => self.boolean(*value),
+            DefaultValue::String(value) => string(self.out, value),
+            DefaultValue::Bytes(value) => self.base64(value),
+            DefaultValue::Enum(number) => {
+                if let Kind::Enum(id) = kind {
+                    self.enumeration(id, *number);
+                }
+            }
         }
     }
 
@@ -95,6 +113,17 @@ impl Writer<'_> {
         }
         self.out.truncate(start);
         Ok(())
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.out
+            .extend_from_slice(if value { b"true" } else { b"false" });
+    }
+
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
+        self.out.push(b'"');
+        base64::encode(bytes, self.out);
+        self.out.push(b'"');
     }
 
     fn integer(&mut self, value: impl itoa::Integer) {
@@ -138,6 +167,19 @@ impl Writer<'_> {
             (false, false) => b"\"Infinity\"",
         };
         self.out.extend_from_slice(text);
+    }
+}
+
+/// Whether a record holds the default of its kind. A negative zero is another
+/// value.
+pub(super) fn is_zero(kind: Kind, record: &Record<'_>) -> bool {
+    match kind {
+        Kind::String | Kind::Bytes | Kind::Message(_) | Kind::Delimited(_) => {
+            record.bytes.is_empty()
+        }
+        // What is beyond the 32nd bit of a varint does not count.
+        Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_) => record.scalar as u32 == 0,
+        _ => record.scalar == 0,
     }
 }
 

@@ -1,7 +1,7 @@
 //! From wire bytes to JSON: the well-known types with a form of their own
 //! (protobuf.dev, "ProtoJSON Format").
 
-use super::{Writer, payload_offset, string};
+use super::{Writer, string};
 use crate::read::shorten;
 use crate::table::{Form, MessageTable};
 use crate::text::{duration, field_mask, timestamp};
@@ -115,18 +115,22 @@ impl Writer<'_> {
         let records = self.sorted(table, wire, base)?;
         let Some((index, record)) = records.first() else {
             return Err(Error::new(
-                Problem::Wire("a google.protobuf.Value without a value"),
+                Problem::NoForm("a google.protobuf.Value without a value"),
                 base,
             ));
         };
         let field = &table.fields[*index];
         if field.number == 2 && !f64::from_bits(record.scalar).is_finite() {
-            let problem = Problem::Wire(
+            let problem = Problem::NoForm(
                 "a google.protobuf.Value of NaN or Infinity, which JSON has no number for",
             );
             return Err(Error::new(problem, record.offset));
         }
-        self.value_of(field, records.iter().map(|(_, record)| *record))
+        // A struct or a list is one level together with the value that it is.
+        self.levels += 1;
+        self.value_of(field, records.iter().map(|(_, record)| *record))?;
+        self.levels -= 1;
+        Ok(())
     }
 
     pub(super) fn wrapper(
@@ -175,7 +179,7 @@ impl Writer<'_> {
                 Some((_, Ok(text))) => text,
                 Some((record, Err(_))) => {
                     let problem = Problem::Wire("a string that is not UTF-8");
-                    return Err(Error::new(problem, payload_offset(&record)));
+                    return Err(Error::new(problem, record.payload_offset()));
                 }
             };
         if type_url.is_empty() && value.is_none() {
@@ -186,7 +190,7 @@ impl Writer<'_> {
             return Err(Error::new(Problem::UnknownType(type_url), base));
         };
         let (value, base) = value.as_ref().map_or((&[][..], base), |value| {
-            (value.bytes, payload_offset(value))
+            (value.bytes, value.payload_offset())
         });
 
         self.begin(b'{');

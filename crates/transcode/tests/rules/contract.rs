@@ -12,7 +12,7 @@ static DESCRIPTORS: LazyLock<Vec<u8>> = LazyLock::new(|| {
     let mut compiler = protox::Compiler::new([protos]).unwrap();
     compiler.include_imports(true);
     compiler
-        .open_files(["kinds.proto", "legacy.proto", "plain.proto"])
+        .open_files(["kinds.proto", "legacy.proto", "old.proto", "plain.proto"])
         .unwrap();
     compiler.encode_file_descriptor_set()
 });

@@ -89,12 +89,12 @@ fn a_hundred_levels_of_wire_and_no_more() {
 #[test]
 fn structs_and_anys_count() {
     let list = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    // A list is a Value and a ListValue.
-    assert!(read("google.protobuf.Value", &list(49)).is_ok());
-    assert!(read("google.protobuf.Value", &list(51)).is_err());
+    // A list is one level together with the Value that it is.
+    assert!(read("google.protobuf.Value", &list(100)).is_ok());
+    assert!(read("google.protobuf.Value", &list(101)).is_err());
     let object = |depth: usize| format!("{}1{}", "{\"a\":".repeat(depth), "}".repeat(depth));
-    assert!(read("google.protobuf.Value", &object(49)).is_ok());
-    assert!(read("google.protobuf.Value", &object(51)).is_err());
+    assert!(read("google.protobuf.Value", &object(99)).is_ok());
+    assert!(read("google.protobuf.Value", &object(100)).is_err());
     let any = |depth: usize| {
         (1..depth).fold(String::from("{}"), |inner, _| {
             format!(r#"{{"@type":"x/google.protobuf.Any","value":{inner}}}"#)
@@ -113,6 +113,7 @@ fn structs_and_anys_count() {
     for depth in 1..=101 {
         for (name, json) in [
             ("google.protobuf.Value", list(depth)),
+            ("google.protobuf.Value", object(depth)),
             ("google.protobuf.Any", any(depth)),
         ] {
             if let Ok(wire) = read(name, &json) {

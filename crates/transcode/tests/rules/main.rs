@@ -15,5 +15,6 @@ mod output;
 mod random;
 mod refuse;
 mod text;
+mod unknown;
 mod well_known;
 mod wire;

@@ -8,14 +8,15 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost::encoding::{
-    DecodeContext, WireType, decode_key, decode_varint, skip_field,
+    DecodeContext, WireType, decode_key, decode_varint, encoded_len_varint, skip_field,
 };
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, SerializeOptions};
+use prost_reflect::{DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, SerializeOptions};
 use serde_json::Value;
 
-use crate::contract::{read_with, reflected, write};
+use crate::contract::{read_with, reflected, write, write_with};
 use crate::differential::{TYPES, from_json, parsed, same, to_json};
 use crate::random::Random;
+use crate::unknown::{READ as TAKE, WRITE as KEEP};
 use portolan_transcode::ReadOptions;
 
 /// Changes, removes, adds or copies up to three bytes.
@@ -78,29 +79,62 @@ fn maps_have_entries(descriptor: &MessageDescriptor, mut bytes: &[u8]) -> bool {
         let Ok((number, wire_type)) = decode_key(&mut bytes) else {
             return false;
         };
-        let mut payload = bytes;
+        let rest = bytes;
         if skip_field(wire_type, number, &mut bytes, DecodeContext::default()).is_err() {
             return false;
         }
-        let Some(field) = descriptor.get_field(number) else {
+        let payload = &rest[..rest.len() - bytes.len()];
+        let (field, extension) = (
+            descriptor.get_field(number),
+            descriptor.get_extension(number),
+        );
+        let is_map = field.as_ref().is_some_and(FieldDescriptor::is_map);
+        if is_map && wire_type != WireType::LengthDelimited {
+            return false;
+        }
+        let kind = field
+            .map(|field| field.kind())
+            .or_else(|| extension.map(|extension| extension.kind()));
+        let Some(Kind::Message(inner)) = kind else {
             continue;
         };
-        if wire_type != WireType::LengthDelimited {
-            if field.is_map() {
-                return false;
+        let inner_bytes = match wire_type {
+            WireType::LengthDelimited => {
+                let mut payload = payload;
+                if decode_varint(&mut payload).is_err() {
+                    return false;
+                }
+                payload
             }
-            continue;
-        }
-        if let Kind::Message(inner) = field.kind() {
-            let Ok(length) = decode_varint(&mut payload) else {
-                return false;
-            };
-            if !maps_have_entries(&inner, &payload[..length as usize]) {
-                return false;
+            WireType::StartGroup => {
+                let end_tag = encoded_len_varint(u64::from(number) << 3);
+                &payload[..payload.len() - end_tag]
             }
+            _ => continue,
+        };
+        if !maps_have_entries(&inner, inner_bytes) {
+            return false;
         }
     }
     true
+}
+
+/// Leaves out a `NullValue` with another number than its one: in JSON it is a
+/// null all the same, which reads as the zero that is as good as absent.
+fn without_null(json: &str) -> Value {
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Array(values) => values.iter_mut().for_each(strip),
+            Value::Object(members) => {
+                members.retain(|name, value| name != "nullValue" || !value.is_null());
+                members.values_mut().for_each(strip);
+            }
+            _ => {}
+        }
+    }
+    let mut value = parsed(json);
+    strip(&mut value);
+    value
 }
 
 proptest! {
@@ -138,18 +172,41 @@ proptest! {
             if let (Ok(ours), Ok(theirs)) = (&ours, &theirs)
                 && let Ok(theirs) = to_json(theirs, &SerializeOptions::new())
             {
+                // A negative zero is no default, though prost-reflect leaves
+                // it out as one.
+                if ours.contains(":-0,") || ours.contains(":-0}") {
+                    continue;
+                }
                 let value = parsed(&theirs);
                 if deviates(&value) || !maps_have_entries(&reflected(name), &bytes) {
                     continue;
                 }
-                // Read back, since we write a zero that stands on the wire
-                // and prost-reflect does not.
-                let back = from_json(name, ours.as_bytes());
                 prop_assert!(
-                    parsed(ours) == value || back.is_ok_and(|back| to_json(&back, &SerializeOptions::new()).is_ok_and(|back| parsed(&back) == value)),
+                    parsed(ours) == value,
                     "{} {:x?}\nours   {}\ntheirs {}", name, bytes, ours, theirs
                 );
             }
+        }
+    }
+
+    // Whatever bytes we take, what we write of them we read, and nothing that
+    // JSON showed is lost on the way back, unknown fields among it.
+    #[test]
+    fn what_is_kept_comes_back(seed: u64) {
+        let mut random = Random(seed);
+        let name = TYPES[random.below(TYPES.len())];
+        let bytes = random.message(&reflected(name), 3).encode_to_vec();
+        for _ in 0..20 {
+            let mut bytes = bytes.clone();
+            mutate(&mut bytes, &mut random, b"");
+            let Ok(json) = write_with(name, &bytes, &KEEP) else {
+                continue;
+            };
+            let back = read_with(name, json.as_bytes(), &TAKE);
+            prop_assert!(back.is_ok(), "{} {:x?}\n{}\n{}", name, bytes, json, back.unwrap_err());
+            let again = write_with(name, &back.unwrap(), &KEEP);
+            let same = again.as_ref().is_ok_and(|again| *again == json || without_null(again) == without_null(&json));
+            prop_assert!(same, "{} {:x?}\nfirst {}\nagain {:?}", name, bytes, json, again);
         }
     }
 }

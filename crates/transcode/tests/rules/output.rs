@@ -226,3 +226,31 @@ fn one_field_as_json() {
         .unwrap();
     assert_eq!(out, br#""ONE""#);
 }
+
+#[test]
+fn a_field_that_is_not_there_has_the_default_of_its_contract() {
+    for (name, expected) in [
+        ("a", "-7"),
+        ("b", r#""18446744073709551615""#),
+        ("c", r#""-Infinity""#),
+        ("d", "1.5"),
+        ("e", "true"),
+        ("f", r#""a\"b""#),
+        ("g", r#""AP94""#),
+        ("h", r#""HIGH""#),
+        ("i", r#""LOW""#),
+        ("j", r#""-1""#),
+    ] {
+        let mut out = Vec::new();
+        transcoder()
+            .field_to_json(
+                message("old.Defaults"),
+                name,
+                &[],
+                &mut out,
+                &WriteOptions::default(),
+            )
+            .unwrap();
+        assert_eq!(String::from_utf8(out).unwrap(), expected, "{name}");
+    }
+}

@@ -24,8 +24,10 @@ fn text_that_is_taken() {
     for (name, path, value, expected) in [
         ("Scalars", "int32_value", "5", r#"{"int32Value":5}"#),
         ("Scalars", "int32Value", "-5", r#"{"int32Value":-5}"#),
-        // Written even where it is the default: a later value replaces an earlier one.
-        ("Scalars", "int32_value", "0", r#"{"int32Value":0}"#),
+        // On the wire even where it is the default (see `calls_add_up`), but
+        // in JSON it is then as good as absent.
+        ("Scalars", "int32_value", "0", "{}"),
+        ("Optionals", "int32_value", "0", r#"{"int32Value":0}"#),
         (
             "Scalars",
             "int64_value",
@@ -52,14 +54,14 @@ fn text_that_is_taken() {
             r#"{"floatValue":"-Infinity"}"#,
         ),
         ("Scalars", "bool_value", "true", r#"{"boolValue":true}"#),
-        ("Scalars", "bool_value", "false", r#"{"boolValue":false}"#),
+        ("Optionals", "bool_value", "false", r#"{"boolValue":false}"#),
         (
             "Scalars",
             "string_value",
             "null",
             r#"{"stringValue":"null"}"#,
         ),
-        ("Scalars", "string_value", "", r#"{"stringValue":""}"#),
+        ("Optionals", "string_value", "", r#"{"stringValue":""}"#),
         (
             "Scalars",
             "string_value",
@@ -126,6 +128,12 @@ fn text_that_is_taken() {
             r#"{"part":{"deeper":{"part":{"a":1}}}}"#,
         ),
         (
+            "old.Set",
+            "[rules.old.Item.item]/inner/[rules.old.Item.item]/id",
+            "7",
+            r#"{"[rules.old.Item.item]":{"inner":{"[rules.old.Item.item]":{"id":7}}}}"#,
+        ),
+        (
             "legacy.Legacy",
             "[rules.legacy.extra]",
             "1",
@@ -164,7 +172,7 @@ fn calls_add_up() {
     }
     assert_eq!(
         write("Outer", &out).unwrap(),
-        r#"{"one":{"id":0,"name":"x"},"lists":{"strings":["a","b"]},"maps":{"strings":{"k":"v","l":"w"}}}"#
+        r#"{"one":{"name":"x"},"lists":{"strings":["a","b"]},"maps":{"strings":{"k":"v","l":"w"}}}"#
     );
 }
 

@@ -48,6 +48,11 @@ fn forms_that_are_taken() {
             r#"{"duration":"-315576000000s"}"#,
             r#"{"duration":"-315576000000s"}"#,
         ),
+        (
+            "WellKnown",
+            r#"{"duration":"315576000000.999999999s"}"#,
+            r#"{"duration":"315576000000.999999999s"}"#,
+        ),
         ("WellKnown", r#"{"duration":"0s"}"#, r#"{"duration":"0s"}"#),
         (
             "WellKnown",

@@ -160,7 +160,7 @@ fn packed_and_unpacked() {
         wire().bytes(19, [1, 2]).varint(19, 3),
         r#"{"unpackedInt32s":[1,2,3]}"#,
     );
-    check("Lists", wire().bytes(3, []), r#"{"int32s":[]}"#);
+    check("Lists", wire().bytes(3, []), "{}");
     check(
         "Lists",
         wire().fixed64(1, 0).bytes(1, 1.5_f64.to_le_bytes()),
@@ -289,8 +289,37 @@ fn scalars_are_cut_to_their_width() {
         wire().fixed64(1, 0xfff8_0000_0000_0001),
         r#"{"doubleValue":"NaN"}"#,
     );
-    // What is a default, and yet there, is written.
-    check("Scalars", wire().varint(3, 0), r#"{"int32Value":0}"#);
+}
+
+#[test]
+fn a_zero_without_presence_is_absent() {
+    for zero in [
+        wire().varint(3, 0),
+        wire().varint(3, 7).varint(3, 0),
+        wire().varint(3, 1 << 32),
+        wire().varint(7, 1 << 32),
+        wire().varint(13, 0),
+        wire().varint(16, 0),
+        wire().fixed64(1, 0),
+        wire().fixed32(2, 0),
+        wire().bytes(14, ""),
+        wire().bytes(15, ""),
+    ] {
+        check("Scalars", zero, "{}");
+    }
+    check("WellKnown", wire().varint(9, 0), "{}");
+    // A negative zero is none, and neither is a zero with presence.
+    check(
+        "Scalars",
+        wire().fixed64(1, 1 << 63),
+        r#"{"doubleValue":-0}"#,
+    );
+    check(
+        "Scalars",
+        wire().fixed32(2, 1 << 31),
+        r#"{"floatValue":-0}"#,
+    );
+    check("Optionals", wire().varint(3, 0), r#"{"int32Value":0}"#);
 }
 
 #[test]
@@ -483,4 +512,32 @@ fn what_is_no_message_is_refused() {
         found.push((write(name, &bytes.0).unwrap_err().to_string(), expected));
     }
     check_texts(&found);
+}
+
+#[test]
+fn a_required_field_must_be_on_the_wire() {
+    let refused = |bytes: Wire| write("legacy.Needy", &bytes.0).unwrap_err().to_string();
+    let whole = || wire().varint(1, 1);
+    assert_eq!(write("legacy.Needy", &whole().0).unwrap(), r#"{"must":1}"#);
+    check_texts(&[
+        (
+            refused(wire()),
+            "$: required field `must` is missing at byte 0",
+        ),
+        (
+            refused(whole().bytes(3, whole()).bytes(3, [])),
+            "$.list[1]: required field `must` is missing at byte 8",
+        ),
+        (
+            // Of another wire type, it is another field.
+            refused(wire().bytes(1, [1])),
+            "$: required field `must` is missing at byte 0",
+        ),
+    ]);
+    // Merged, the whole counts.
+    let merged = whole().bytes(2, wire().bytes(3, whole())).bytes(2, whole());
+    assert_eq!(
+        write("legacy.Needy", &merged.0).unwrap(),
+        r#"{"must":1,"inner":{"list":[{"must":1}],"must":1}}"#
+    );
 }

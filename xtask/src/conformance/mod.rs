@@ -1,0 +1,6 @@
+//! Other people's conformance suites, run against our testees. One suite is one
+//! file; each sets up what it needs below the build folder.
+
+mod loader;
+pub(crate) mod protobuf;
+mod verdict;
