@@ -68,32 +68,16 @@ struct GrpcExchange {
 
 impl Exchange for GrpcExchange {
     fn call(&mut self, head: Parts, body: Body) -> Eventually<'_, Result<Call, Status>> {
-        Box::pin(async move {
-            let fault = Fault::default();
-            let mut metadata = metadata::from_grpc_headers(head.headers);
-            let messages = match (self.codec, &self.route) {
-                (Codec::Proto, _) => {
-                    PassThrough::body(body, self.core.options.max_message_size, fault.clone())
-                }
-                (Codec::Json, Some(route)) => {
-                    let encoding = take_encodings(&mut metadata)?;
-                    self.codec.transcode_request(
-                        Arc::clone(&self.core),
-                        route.input,
-                        body,
-                        encoding,
-                        fault.clone(),
-                    )
-                }
-                (Codec::Json, None) => return Err(unknown_method(&self.path)),
-            };
-            Ok(Call {
-                path: Arc::clone(&self.path),
-                metadata,
-                messages,
-                fault,
-            })
-        })
+        let metadata = metadata::from_grpc_headers(head.headers);
+        let call = framed_call(
+            &self.core,
+            &self.path,
+            self.route.as_deref(),
+            self.codec,
+            metadata,
+            body,
+        );
+        Box::pin(std::future::ready(call))
     }
 
     fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>> {
@@ -130,9 +114,41 @@ fn trailers_only(status: &Status, mut trailers: HeaderMap) -> HeaderMap {
     trailers
 }
 
+/// The call of a request whose body is gRPC's frames: with protobuf in them
+/// they pass as they are, with JSON they are read.
+pub(super) fn framed_call(
+    core: &Arc<Core>,
+    path: &Arc<str>,
+    route: Option<&Route>,
+    codec: Codec,
+    mut metadata: HeaderMap,
+    body: Body,
+) -> Result<Call, Status> {
+    let fault = Fault::default();
+    let messages = match (codec, route) {
+        (Codec::Proto, _) => PassThrough::body(body, core.options.max_message_size, fault.clone()),
+        (Codec::Json, Some(route)) => {
+            let encoding = take_encodings(&mut metadata)?;
+            codec.transcode_request(Arc::clone(core), route.input, body, encoding, fault.clone())
+        }
+        (Codec::Json, None) => {
+            return Err(Status::new(
+                Code::Unimplemented,
+                format!("there is no method {path}"),
+            ));
+        }
+    };
+    Ok(Call {
+        path: Arc::clone(path),
+        metadata,
+        messages,
+        fault,
+    })
+}
+
 /// Takes the compression of messages out of the metadata, since the gateway
 /// reads them itself.
-pub(super) fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Status> {
+fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Status> {
     let name = http::HeaderName::from_static("grpc-encoding");
     let encoding = Encoding::named(metadata, &name);
     metadata.remove(name);
@@ -145,10 +161,6 @@ pub(super) fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Statu
 pub(super) fn speak_own_encoding(headers: &mut HeaderMap) {
     headers.remove("grpc-encoding");
     headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
-}
-
-pub(super) fn unknown_method(path: &str) -> Status {
-    Status::new(Code::Unimplemented, format!("there is no method {path}"))
 }
 
 /// The frames of a reply with JSON in them, then the trailers.

@@ -13,13 +13,13 @@ use http::{HeaderMap, HeaderValue, Method, Response, header};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
-use super::grpc::{speak_own_encoding, take_encodings, transcode_reply, unknown_method};
+use super::grpc::{framed_call, speak_own_encoding, transcode_reply};
 use super::{
     Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
     unsupported_media_type,
 };
 use crate::body::BoxError;
-use crate::call::{Call, Fault, PassThrough, Reply};
+use crate::call::{Call, Reply};
 use crate::route::Route;
 use crate::{Body, Code, Deadline, Status, frame, metadata};
 
@@ -87,43 +87,27 @@ struct GrpcWebExchange {
 
 impl Exchange for GrpcWebExchange {
     fn call(&mut self, head: Parts, body: Body) -> Eventually<'_, Result<Call, Status>> {
-        Box::pin(async move {
-            let fault = Fault::default();
-            let mut metadata = metadata::from_grpc_headers(head.headers);
-            for name in ["x-grpc-web", "accept", "accept-encoding"] {
-                metadata.remove(name);
-            }
-            let body = if self.text_request {
-                Body::new(Base64Decoder {
-                    body,
-                    left_over: Vec::new(),
-                })
-            } else {
-                body
-            };
-            let messages = match (self.codec, &self.route) {
-                (Codec::Proto, _) => {
-                    PassThrough::body(body, self.core.options.max_message_size, fault.clone())
-                }
-                (Codec::Json, Some(route)) => {
-                    let encoding = take_encodings(&mut metadata)?;
-                    self.codec.transcode_request(
-                        Arc::clone(&self.core),
-                        route.input,
-                        body,
-                        encoding,
-                        fault.clone(),
-                    )
-                }
-                (Codec::Json, None) => return Err(unknown_method(&self.path)),
-            };
-            Ok(Call {
-                path: Arc::clone(&self.path),
-                metadata,
-                messages,
-                fault,
+        let mut metadata = metadata::from_grpc_headers(head.headers);
+        for name in ["x-grpc-web", "accept", "accept-encoding"] {
+            metadata.remove(name);
+        }
+        let body = if self.text_request {
+            Body::new(Base64Decoder {
+                body,
+                left_over: Vec::new(),
             })
-        })
+        } else {
+            body
+        };
+        let call = framed_call(
+            &self.core,
+            &self.path,
+            self.route.as_deref(),
+            self.codec,
+            metadata,
+            body,
+        );
+        Box::pin(std::future::ready(call))
     }
 
     fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>> {

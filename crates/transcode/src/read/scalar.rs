@@ -5,7 +5,7 @@ use portolan_schema::Kind;
 
 use super::{Reader, syntax, wrong_type};
 use crate::text::base64;
-use crate::text::number::{Integer, parse_f32, parse_f64};
+use crate::text::number::{Integer, finite_f32, finite_f64, parse_f32, parse_f64};
 use crate::wire::{Cursor, close, open, put_varint, unzigzag, zigzag};
 use crate::{Error, Problem};
 
@@ -75,18 +75,22 @@ impl Reader<'_> {
     fn float(&mut self, kind: Kind, peek: Peek) -> Result<(), Error> {
         let at = self.jiter.current_index();
         let text = number_text(&mut self.jiter, peek, "a number")?;
-        // The three names are strings only; the reader does not take them bare.
+        let quoted = peek == Peek::String;
+        // The three names are strings only; and what is bare was read as a JSON
+        // number already, so its form need not be looked at again.
         let special = match text {
-            "NaN" => Some(f32::NAN),
-            "Infinity" => Some(f32::INFINITY),
-            "-Infinity" => Some(f32::NEG_INFINITY),
+            "NaN" if quoted => Some(f32::NAN),
+            "Infinity" if quoted => Some(f32::INFINITY),
+            "-Infinity" if quoted => Some(f32::NEG_INFINITY),
             _ => None,
         };
         let written = if kind == Kind::Float {
-            let value = special.or_else(|| parse_f32(text));
+            let parse = if quoted { parse_f32 } else { finite_f32 };
+            let value = special.or_else(|| parse(text));
             value.map(|value| self.out.extend_from_slice(&value.to_le_bytes()))
         } else {
-            let value = special.map(f64::from).or_else(|| parse_f64(text));
+            let parse = if quoted { parse_f64 } else { finite_f64 };
+            let value = special.map(f64::from).or_else(|| parse(text));
             value.map(|value| self.out.extend_from_slice(&value.to_le_bytes()))
         };
         if written.is_some() {

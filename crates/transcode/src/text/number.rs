@@ -58,18 +58,22 @@ pub(crate) fn is_json_number(text: &str) -> bool {
 
 /// A finite `double`; `None` when the text is no JSON number or out of range.
 pub(crate) fn parse_f64(text: &str) -> Option<f64> {
-    is_json_number(text)
-        .then(|| text.parse().ok())
-        .flatten()
-        .filter(|value: &f64| value.is_finite())
+    is_json_number(text).then(|| finite_f64(text)).flatten()
 }
 
 /// A finite `float`, rounded once.
 pub(crate) fn parse_f32(text: &str) -> Option<f32> {
-    is_json_number(text)
-        .then(|| text.parse().ok())
-        .flatten()
-        .filter(|value: &f32| value.is_finite())
+    is_json_number(text).then(|| finite_f32(text)).flatten()
+}
+
+/// As [`parse_f64`], of text that is known to be a JSON number.
+pub(crate) fn finite_f64(text: &str) -> Option<f64> {
+    text.parse().ok().filter(|value: &f64| value.is_finite())
+}
+
+/// As [`parse_f32`], of text that is known to be a JSON number.
+pub(crate) fn finite_f32(text: &str) -> Option<f32> {
+    text.parse().ok().filter(|value: &f32| value.is_finite())
 }
 
 /// The parts of an unsigned JSON number.

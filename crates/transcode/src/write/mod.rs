@@ -69,9 +69,8 @@ impl<'a> Writer<'a> {
             Form::Timestamp => self.timestamp(wire, base),
             Form::Duration => self.duration(wire, base),
             Form::FieldMask => self.field_mask(wire, base),
-            Form::Struct => self.structure(table, wire, base),
+            Form::Struct | Form::ListValue => self.only_field(table, wire, base),
             Form::Value => self.dynamic_value(table, wire, base),
-            Form::ListValue => self.list_value(table, wire, base),
             Form::Wrapper => self.wrapper(table, wire, base),
         }?;
         self.levels += 1;
@@ -163,7 +162,14 @@ impl<'a> Writer<'a> {
         let mut first = true;
         let mut index = 0;
         for record in records {
-            if field.kind.is_packable() && record.wire_type == wire::Type::Bytes {
+            if !field.kind.is_packable() || record.wire_type != wire::Type::Bytes {
+                self.element(&mut first);
+                self.value(field, &record)
+                    .map_err(|error| error.at_index(index))?;
+                index += 1;
+            } else if matches!(field.kind, Kind::Float | Kind::Double) {
+                self.packed_floats(field.kind, &record, &mut first)?;
+            } else {
                 let mut packed = Cursor::new(record.bytes, record.payload_offset());
                 while !packed.is_empty() {
                     let value = packed_value(&mut packed, field.kind, &record)?;
@@ -174,15 +180,43 @@ impl<'a> Writer<'a> {
                         index += 1;
                     }
                 }
-            } else {
-                self.element(&mut first);
-                self.value(field, &record)
-                    .map_err(|error| error.at_index(index))?;
-                index += 1;
             }
         }
         self.end(b']', first);
         Ok(())
+    }
+
+    /// A packed record of floating-point numbers: a vector has hundreds, and
+    /// none of them can be wrong.
+    fn packed_floats(
+        &mut self,
+        kind: Kind,
+        record: &Record<'_>,
+        first: &mut bool,
+    ) -> Result<(), Error> {
+        let rest = if kind == Kind::Float {
+            let (floats, rest) = record.bytes.as_chunks();
+            for bytes in floats {
+                self.element(first);
+                self.float(f32::from_le_bytes(*bytes));
+            }
+            rest
+        } else {
+            let (doubles, rest) = record.bytes.as_chunks();
+            for bytes in doubles {
+                self.element(first);
+                self.double(f64::from_le_bytes(*bytes));
+            }
+            rest
+        };
+        if rest.is_empty() {
+            return Ok(());
+        }
+        let whole = record.bytes.len() - rest.len();
+        Err(Error::new(
+            Problem::Truncated,
+            record.payload_offset() + whole,
+        ))
     }
 
     /// A single value of a field that is there.

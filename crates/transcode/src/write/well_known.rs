@@ -79,20 +79,8 @@ impl Writer<'_> {
         Ok(())
     }
 
-    pub(super) fn structure(
-        &mut self,
-        table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-    ) -> Result<(), Error> {
-        let Some(field) = table.fields.first() else {
-            return Ok(());
-        };
-        let records = self.sorted(table, wire, base)?;
-        self.value_of(field, records.iter().map(|(_, record)| *record))
-    }
-
-    pub(super) fn list_value(
+    /// A `Struct` or a `ListValue`: the bare value of its one field.
+    pub(super) fn only_field(
         &mut self,
         table: &MessageTable,
         wire: &[u8],
