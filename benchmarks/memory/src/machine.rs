@@ -48,11 +48,12 @@ pub(crate) fn system() -> String {
         })
         .unwrap_or_else(|| "unknown system".into());
     let kernel = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let kernel: Vec<&str> = kernel.trim().split('.').take(2).collect();
     let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load = load.split_whitespace().next().unwrap_or("unknown");
     format!(
         "{name}, Linux {}, load average at the start {load}",
-        kernel.trim()
+        kernel.join(".")
     )
 }
 

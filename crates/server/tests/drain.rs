@@ -165,7 +165,7 @@ async fn idle_connections_do_not_hold_the_end() {
     let drained = server.drained(SOON).await;
     assert_eq!(drained.cut, 0);
     assert!(
-        begin.elapsed() < Duration::from_secs(2),
+        begin.elapsed() < Duration::from_secs(4),
         "{:?}",
         begin.elapsed()
     );

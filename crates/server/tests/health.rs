@@ -101,7 +101,7 @@ async fn watching_does_not_hold_the_end() {
     assert!(watch.next().await.is_none(), "the stream ends well");
     assert_eq!(server.drained(Duration::from_secs(5)).await.cut, 0);
     assert!(
-        begin.elapsed() < Duration::from_secs(2),
+        begin.elapsed() < Duration::from_secs(4),
         "{:?}",
         begin.elapsed()
     );
