@@ -212,7 +212,7 @@ impl Reply {
             metadata: head.headers,
             messages: Guarded {
                 // A single message is read as soon as it is there.
-                body: Held::new(body, deadline.instant().filter(|_| streams)),
+                body: Held::new(body, deadline.instant().filter(|_| streams), &outcome),
                 state,
                 meter: Meter::new(limit, Code::Internal),
                 deadline: deadline

@@ -31,6 +31,20 @@ pub(crate) fn build<E>(
     Ok(frame.into())
 }
 
+/// A frame of a message that the gateway makes itself, which may be larger than
+/// what it is made of: RESOURCE_EXHAUSTED when it is over the limit.
+pub(crate) fn build_within(
+    limit: usize,
+    write: impl FnOnce(&mut Vec<u8>) -> Result<(), Status>,
+) -> Result<Bytes, Status> {
+    let frame = build(0, write)?;
+    let size = frame.len() - PREFIX;
+    if size > limit {
+        return Err(too_large(size, limit));
+    }
+    Ok(frame)
+}
+
 /// A frame around a payload.
 pub(crate) fn wrap(flags: u8, payload: &[u8]) -> Bytes {
     let built: Result<Bytes, std::convert::Infallible> = build(flags, |frame| {

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use portolan_schema::Schema;
 use portolan_transcode::Transcoder;
 use tower_layer::Layer;
@@ -17,7 +17,7 @@ use crate::call::Reply;
 use crate::linger::Unread;
 use crate::protocol::{self, Accept, Accepted, Core, Eventually};
 use crate::route::Routes;
-use crate::{Body, Code, Deadline, Options, Outcome, Status};
+use crate::{Body, Code, Deadline, Options, Outcome, OutcomeSlot, Status};
 
 /// Puts a [`Gateway`] around a service that speaks gRPC.
 #[derive(Clone, Debug)]
@@ -115,12 +115,13 @@ where
 type Upstream =
     Box<dyn FnOnce(Request<Body>) -> Eventually<'static, Result<Response<Body>, BoxError>> + Send>;
 
-async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> Response<Body> {
+async fn serve(core: Arc<Core>, mut head: Parts, body: Body, upstream: Upstream) -> Response<Body> {
     let accepted = protocol::ALL
         .iter()
         .find_map(|protocol| protocol.accept(&head, &core));
     let Accept {
         path,
+        routed,
         protocol,
         deadline,
         mut exchange,
@@ -128,9 +129,13 @@ async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> 
         Some(Accepted::Call(accept)) => accept,
         Some(Accepted::Answer(response)) => return response,
         // REST answers whatever is left.
-        None => return Response::new(Body::empty()),
+        None => return protocol::bare(StatusCode::NOT_FOUND),
     };
-    let outcome = Outcome::new(path, protocol);
+    let outcome = Outcome::new(path, protocol, routed);
+    if let Some(slot) = head.extensions.get::<OutcomeSlot>() {
+        slot.fill(&outcome);
+    }
+    let extensions = std::mem::take(&mut head.extensions);
     let limit = core.options.max_message_size;
 
     let route = core.routes.by_path(outcome.method());
@@ -147,7 +152,10 @@ async fn serve(core: Arc<Core>, head: Parts, body: Body, upstream: Upstream) -> 
             let work = async {
                 let call = exchange.call(head, body).await?;
                 let fault = call.fault.clone();
-                match upstream(call.into_request(deadline)).await {
+                let mut request = call.into_request(deadline);
+                // Who the client is, for instance, is known in front of here.
+                *request.extensions_mut() = extensions;
+                match upstream(request).await {
                     Ok(response) => Ok(Reply::from_response(
                         response,
                         deadline,

@@ -15,8 +15,8 @@ use http_body::{Body as _, Frame};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::Body;
 use crate::body::BoxError;
+use crate::{Body, Code, Outcome};
 
 /// A body until its deadline.
 pub(crate) struct Held {
@@ -25,14 +25,21 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// Holds a body for good, or until a moment.
-    pub(crate) fn new(body: Body, until: Option<Instant>) -> Self {
+    /// Holds a body for good, or until the deadline of the call, which is then
+    /// over.
+    pub(crate) fn new(body: Body, until: Option<Instant>, outcome: &Outcome) -> Self {
         let body = Arc::new(Mutex::new(Some(body)));
         let timer = until.map(|instant| {
             let body = Arc::clone(&body);
+            let outcome = outcome.clone();
             tokio::spawn(async move {
                 tokio::time::sleep_until(instant).await;
-                drop(lock(&body).take());
+                if let Some(body) = lock(&body).take() {
+                    drop(body);
+                    // A reader that never comes back would pass for one that
+                    // gave up.
+                    outcome.end(Code::DeadlineExceeded);
+                }
             })
         });
         Self { body, timer }
@@ -89,11 +96,15 @@ mod tests {
             Poll::<Option<Result<Frame<Bytes>, BoxError>>>::Pending
         });
         let body = Body::new(StreamBody::new(frames));
-        let held = Held::new(body, Some(Instant::now() + Duration::from_secs(1)));
+        let outcome = Outcome::new("/a/B".into(), "grpc", true);
+        let until = Instant::now() + Duration::from_secs(1);
+        let held = Held::new(body, Some(until), &outcome);
         tokio::time::sleep(Duration::from_millis(999)).await;
         assert!(seen.upgrade().is_some());
+        assert_eq!(outcome.status(), None);
         tokio::time::sleep(Duration::from_millis(2)).await;
         assert!(seen.upgrade().is_none());
+        assert_eq!(outcome.status(), Some(Code::DeadlineExceeded));
         drop(held);
     }
 }

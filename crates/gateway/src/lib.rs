@@ -41,5 +41,5 @@ pub use body::{Body, BoxError};
 pub use deadline::Deadline;
 pub use gateway::{Gateway, GatewayLayer};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
-pub use outcome::Outcome;
+pub use outcome::{Outcome, OutcomeSlot};
 pub use status::{Code, Status};

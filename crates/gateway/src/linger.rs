@@ -3,7 +3,8 @@
 //!
 //! A server that answers and closes while a client still sends makes the client
 //! lose the answer: the unread bytes turn the close into a reset (RFC 9112
-//! §9.6). So the rest is read and thrown away, up to a size and a time.
+//! §9.6). So the rest is read and thrown away, up to a size and a time, and only while it keeps
+//! coming: an answer is not held back for a client that has stopped sending.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,9 +19,11 @@ use crate::body::BoxError;
 use crate::{Body, messages};
 
 /// How much is read, in bytes, and for how long, before the connection is
-/// given up.
+/// given up. What has stopped coming for a moment is given up then, since
+/// nothing is under way that could be lost.
 const MOST: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(5);
+const IDLE: Duration = Duration::from_millis(100);
 
 /// The part of a request body that nobody read.
 #[derive(Clone, Default)]
@@ -28,15 +31,16 @@ pub(crate) struct Unread(Option<Arc<Mutex<Option<Body>>>>);
 
 impl Unread {
     /// Watches a body. Over HTTP/2 there is nothing to do: a stream is reset
-    /// alone. A client that waits for `100 Continue` has sent nothing yet.
+    /// alone.
     pub(crate) fn watch(head: &Parts, body: Body) -> (Body, Self) {
-        let waits = head.headers.contains_key(header::EXPECT);
-        if head.version >= Version::HTTP_2 || waits || body.is_end_stream() {
+        if head.version >= Version::HTTP_2 || body.is_end_stream() {
             return (body, Self(None));
         }
         let rest = Arc::new(Mutex::new(None));
         let watched = Watched {
             body: Some(body),
+            polled: false,
+            waits: head.headers.contains_key(header::EXPECT),
             rest: Arc::clone(&rest),
         };
         (Body::new(watched), Self(Some(rest)))
@@ -66,7 +70,7 @@ impl Unread {
         response
     }
 
-    /// Reads the rest; false when there is too much of it.
+    /// Reads the rest; false when there is too much of it, or it does not come.
     async fn drain(self) -> bool {
         let Some(mut body) = self
             .0
@@ -76,13 +80,16 @@ impl Unread {
         };
         let read = async {
             let mut size = 0;
-            while let Ok(Some(data)) = messages::next_data(&mut body).await {
+            while let Ok(next) = tokio::time::timeout(IDLE, messages::next_data(&mut body)).await {
+                let Ok(Some(data)) = next else {
+                    return true;
+                };
                 size += data.len();
                 if size > MOST {
                     return false;
                 }
             }
-            true
+            false
         };
         tokio::time::timeout(LONGEST, read).await.unwrap_or(false)
     }
@@ -91,12 +98,18 @@ impl Unread {
 /// A request body that leaves behind what was not read of it.
 struct Watched {
     body: Option<Body>,
+    polled: bool,
+    /// Whether the client sends nothing before it is asked to, which the first
+    /// poll does (RFC 9110 §10.1.1).
+    waits: bool,
     rest: Arc<Mutex<Option<Body>>>,
 }
 
 impl Drop for Watched {
     fn drop(&mut self) {
-        *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+        if self.polled || !self.waits {
+            *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+        }
     }
 }
 
@@ -108,6 +121,7 @@ impl http_body::Body for Watched {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        self.polled = true;
         let Some(body) = &mut self.body else {
             return Poll::Ready(None);
         };
@@ -200,6 +214,52 @@ mod tests {
         let response = unread.settle(Response::new(Body::from(vec![1]))).await;
         assert_eq!(response.headers()[header::CONNECTION], "close");
         assert_eq!(*read.lock().unwrap(), MOST / 1024 + 1);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_waits_to_be_asked_is_read_only_when_it_was() {
+        for (asks, rest) in [(false, 0), (true, 10)] {
+            let (mut head, body, read) = request(10);
+            let expect = HeaderValue::from_static("100-continue");
+            head.headers.insert(header::EXPECT, expect);
+            let (mut body, unread) = Unread::watch(&head, body);
+            if asks {
+                assert!(body.frame().await.is_some());
+            }
+            drop(body);
+            unread.settle(Response::new(Body::from(vec![1]))).await;
+            assert_eq!(*read.lock().unwrap(), rest, "{asks}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_stalls_or_trickles_does_not_hold_up_its_answer() {
+        let piece = || Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"x")));
+        let stalled = stream::iter([piece()]).chain(stream::pending());
+        let trickle = stream::unfold((), move |()| async move {
+            tokio::time::sleep(IDLE - Duration::from_millis(1)).await;
+            Some((piece(), ()))
+        });
+        for (body, least, most) in [
+            (Body::new(StreamBody::new(stalled)), IDLE, IDLE * 2),
+            (
+                Body::new(StreamBody::new(Box::pin(trickle))),
+                LONGEST,
+                LONGEST + IDLE,
+            ),
+        ] {
+            let (head, _, _) = request(0);
+            let (body, unread) = Unread::watch(&head, body);
+            drop(body);
+            let begin = tokio::time::Instant::now();
+            let response = unread.settle(Response::new(Body::from(vec![1]))).await;
+            assert!(
+                (least..most).contains(&begin.elapsed()),
+                "{:?}",
+                begin.elapsed()
+            );
+            assert_eq!(response.headers()[header::CONNECTION], "close");
+        }
     }
 
     #[tokio::test]

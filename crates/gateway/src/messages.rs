@@ -58,7 +58,9 @@ impl ReplyReader {
             match self.decoder.next() {
                 Ok(None) => {}
                 Ok(Some(frame)) => {
-                    let made = decompress(frame, self.encoding, self.limit).and_then(make);
+                    let made = decompress(frame, self.encoding, self.limit)
+                        .map_err(blame_service)
+                        .and_then(make);
                     return Some(made.map_or_else(|status| self.failed(status), Event::Message));
                 }
                 Err(status) => return Some(self.failed(status)),
@@ -132,6 +134,15 @@ impl ReplyReader {
     fn failed<M>(&mut self, status: Status) -> Event<M> {
         Event::End(self.close(status), HeaderMap::new())
     }
+}
+
+/// What is wrong with a message of the service is no fault of the client.
+fn blame_service(status: Status) -> Status {
+    if status.code() == Code::InvalidArgument {
+        let message = format!("the service's answer cannot be read: {}", status.message());
+        return Status::new(Code::Internal, message);
+    }
+    status
 }
 
 fn no_status() -> Status {

@@ -212,7 +212,8 @@ impl Status {
     pub(crate) fn write_to(&self, trailers: &mut HeaderMap) {
         trailers.insert(GRPC_STATUS, HeaderValue::from(self.code as i32));
         if !self.message.is_empty() {
-            let encoded = percent_encode(self.message.as_bytes(), RESERVED).to_string();
+            let message = fitting(&self.message).as_bytes();
+            let encoded = percent_encode(message, RESERVED).to_string();
             if let Ok(value) = HeaderValue::try_from(encoded) {
                 trailers.insert(GRPC_MESSAGE, value);
             }
@@ -228,6 +229,23 @@ impl Status {
 /// What `grpc-message` escapes: all but space to tilde, and the percent sign
 /// (gRPC over HTTP/2, "Status-Message").
 const RESERVED: &AsciiSet = &CONTROLS.add(b'%');
+
+/// The most bytes of `grpc-message`, encoded: clients bound their headers, and
+/// one over the bound costs the status too.
+const MAX_MESSAGE: usize = 8 * 1024;
+
+/// As much of a message as fits when it is encoded.
+fn fitting(message: &str) -> &str {
+    let mut size = 0;
+    for (at, character) in message.char_indices() {
+        let bytes = &message.as_bytes()[at..at + character.len_utf8()];
+        size += percent_encode(bytes, RESERVED).map(str::len).sum::<usize>();
+        if size > MAX_MESSAGE {
+            return &message[..at];
+        }
+    }
+    message
+}
 
 #[cfg(test)]
 mod tests {
@@ -245,6 +263,23 @@ mod tests {
         assert_eq!(trailers[GRPC_MESSAGE], "100%25 gone: %C3%A9%0A");
         assert_eq!(Status::take_from(&mut trailers), Some(status));
         assert!(trailers.is_empty());
+    }
+
+    #[test]
+    fn a_message_is_cut_to_what_a_header_takes() {
+        for (text, times, kept) in [
+            ("x", 8_192, 8_192),
+            ("x", 8_193, 8_192),
+            ("%", 1_000_000, 8_192 / 3),
+            // Two bytes, six encoded.
+            ("é", 1_000_000, 8_192 / 6),
+        ] {
+            let mut trailers = HeaderMap::new();
+            Status::new(Code::Internal, text.repeat(times)).write_to(&mut trailers);
+            assert!(trailers[GRPC_MESSAGE].len() <= 8_192);
+            let status = Status::take_from(&mut trailers).unwrap();
+            assert_eq!(status.message(), text.repeat(kept));
+        }
     }
 
     #[test]

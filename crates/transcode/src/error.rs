@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::write::string;
+
 /// Why a message cannot be transcoded: what is wrong, the path of the value in
 /// JSON, and the byte of the input it was noticed at.
 ///
@@ -51,12 +53,12 @@ pub enum Problem {
     /// A field that the message does not have.
     #[error("unknown field `{field}` in {message}")]
     UnknownField {
-        /// The name in the JSON.
+        /// The name in the JSON, shortened.
         field: String,
         /// The message type.
         message: String,
     },
-    /// A field, or a map key, that comes twice.
+    /// A field, or a map key, that comes twice; shortened.
     #[error("`{0}` is there twice")]
     Duplicate(String),
     /// Two members of a oneof.
@@ -70,7 +72,7 @@ pub enum Problem {
     /// A required field is not there.
     #[error("required field `{0}` is missing")]
     Missing(String),
-    /// A type that an `Any` names and the contracts do not define.
+    /// A type that an `Any` names and the contracts do not define; shortened.
     #[error("the contracts do not define the type `{0}`")]
     UnknownType(String),
     /// Nested deeper than the recursion limit.
@@ -87,10 +89,54 @@ pub enum Problem {
     Wire(&'static str),
 }
 
+/// What a client wrote is told back to it, but not at any length: an error
+/// travels in headers and logs too. In characters.
+const LONGEST: usize = 40;
+/// The names of types are long by nature.
+const LONGEST_TYPE: usize = 200;
+
+impl Problem {
+    /// The same, with what is not from the contracts cut.
+    fn shortened(self) -> Self {
+        match self {
+            Self::UnknownField { field, message } => Self::UnknownField {
+                field: cut(&field, LONGEST),
+                message,
+            },
+            Self::Duplicate(name) => Self::Duplicate(cut(&name, LONGEST)),
+            Self::UnknownType(name) => Self::UnknownType(cut(&name, LONGEST_TYPE)),
+            other => other,
+        }
+    }
+}
+
+/// At most so many characters, with a sign of what is missing.
+fn cut(text: &str, longest: usize) -> String {
+    match text.char_indices().nth(longest) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// As JSON writes a string.
+fn quoted(text: &str) -> String {
+    let mut json = Vec::with_capacity(text.len() + 2);
+    string(&mut json, text);
+    String::from_utf8_lossy(&json).into_owned()
+}
+
+/// Text for an error message: quoted, and not long.
+pub(crate) fn shorten(text: &str) -> String {
+    match text.char_indices().nth(LONGEST) {
+        None => quoted(text),
+        Some((end, _)) => format!("{}…", quoted(&text[..end])),
+    }
+}
+
 impl Error {
     pub(crate) fn new(problem: Problem, offset: usize) -> Self {
         Self(Box::new(Inner {
-            problem,
+            problem: problem.shortened(),
             path: Vec::new(),
             offset,
         }))
@@ -107,7 +153,7 @@ impl Error {
     }
 
     pub(crate) fn at_key(mut self, key: &str) -> Self {
-        self.0.path.push(Step::Key(key.into()));
+        self.0.path.push(Step::Key(cut(key, LONGEST).into()));
         self
     }
 
@@ -141,7 +187,7 @@ impl Error {
                     path.push_str(name);
                 }
                 Step::Index(index) => path.push_str(&format!("[{index}]")),
-                Step::Key(key) => path.push_str(&format!("[{key:?}]")),
+                Step::Key(key) => path.push_str(&format!("[{}]", quoted(key))),
             }
         }
         path

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use portolan_gateway::GatewayLayer;
 use portolan_schema::Schema;
-use portolan_server::{Listener, Server};
+use portolan_server::{Listener, Recover, Server};
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 use tower::Layer;
@@ -47,7 +47,7 @@ impl Greeter for Friendly {
 async fn main() -> anyhow::Result<()> {
     let schema = Arc::new(Schema::from_descriptor_sets([proto::DESCRIPTORS])?);
     let greeter = Routes::new(GreeterServer::new(Friendly)).prepare();
-    let everywhere = GatewayLayer::new(schema).layer(greeter);
+    let everywhere = GatewayLayer::new(schema).layer(Recover::new(greeter));
 
     let address = std::env::args()
         .nth(1)

@@ -36,7 +36,7 @@ impl Codec {
     ) -> Result<Bytes, Status> {
         match self {
             Self::Proto => Ok(frame::wrap(0, message)),
-            Self::Json => frame::build(0, |out| {
+            Self::Json => frame::build_within(core.options.max_message_size, |out| {
                 core.transcoder
                     .json_to_wire(input, message, out, &core.options.read)
                     .map_err(|error| invalid(&error))

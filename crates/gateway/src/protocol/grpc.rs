@@ -4,12 +4,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
 use super::{
-    Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
+    Accept, Accepted, Core, Eventually, Exchange, Protocol, bare, media_type, method_not_allowed,
     unsupported_media_type,
 };
 use crate::call::{Call, Fault, PassThrough, Reply};
@@ -38,12 +38,18 @@ impl Protocol for Grpc {
         if head.method != Method::POST {
             return Some(Accepted::Answer(method_not_allowed(&[Method::POST])));
         }
+        // The status is in trailers, which HTTP/1 clients do not get.
+        if head.version < Version::HTTP_2 {
+            let refusal = bare(StatusCode::HTTP_VERSION_NOT_SUPPORTED);
+            return Some(Accepted::Answer(refusal));
+        }
         let path = head.uri.path();
         let route = core.routes.by_path(path).cloned();
         Some(Accepted::Call(Accept {
             path: route
                 .as_ref()
                 .map_or_else(|| path.into(), |route| Arc::clone(&route.path)),
+            routed: route.is_some(),
             protocol: "grpc",
             deadline: Deadline::from_grpc(&head.headers),
             exchange: Box::new(GrpcExchange {

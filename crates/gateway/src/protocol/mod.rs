@@ -48,6 +48,8 @@ pub(crate) enum Accepted {
 pub(crate) struct Accept {
     /// The path of the RPC.
     pub(crate) path: Arc<str>,
+    /// Whether the contracts have it.
+    pub(crate) routed: bool,
     /// The protocol's name, for logs and metrics.
     pub(crate) protocol: &'static str,
     pub(crate) deadline: Result<Deadline, Status>,
@@ -87,7 +89,7 @@ fn media_type(head: &Parts) -> String {
 }
 
 /// An answer without a body.
-fn bare(status: StatusCode) -> Response<Body> {
+pub(crate) fn bare(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
     response

@@ -172,6 +172,12 @@ impl Routes {
             if let Some(binding) = self.auto.get(path).filter(|_| method == Method::POST) {
                 return Matched::Binding(Arc::clone(binding), Vec::new(), RouteKind::Auto);
             }
+            // Or a named route's for others: `GET /{path=**}` is every path.
+            if let Some(binding) = self.named(path)
+                && named::methods(&binding.route).contains(method)
+            {
+                return Matched::Binding(Arc::clone(binding), Vec::new(), RouteKind::Named);
+            }
             allowed.sort_by(|left, right| left.as_str().cmp(right.as_str()));
             allowed.dedup();
             return Matched::WrongMethod(allowed, RouteKind::Rule);
@@ -182,7 +188,7 @@ impl Routes {
                 _ => Matched::WrongMethod(connect_methods(&binding.route), RouteKind::Auto),
             };
         }
-        match self.named.get(&path.to_ascii_lowercase()) {
+        match self.named(path) {
             Some(binding) => {
                 let allowed = named::methods(&binding.route);
                 if allowed.contains(method) {
@@ -193,6 +199,10 @@ impl Routes {
             }
             None => Matched::Nothing,
         }
+    }
+
+    fn named(&self, path: &str) -> Option<&Arc<Binding>> {
+        self.named.get(&path.to_ascii_lowercase())
     }
 }
 

@@ -6,9 +6,12 @@ use portolan_schema::Streaming;
 
 use super::Route;
 
-/// The paths of a method below `base`.
+/// The paths of a method below `base`, however that is written.
 pub(super) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
-    let base = base.trim_end_matches('/');
+    let base = match base.trim_matches('/') {
+        "" => String::new(),
+        base => format!("/{}", base.to_ascii_lowercase()),
+    };
     let (service, method) = (service.to_ascii_lowercase(), method.to_ascii_lowercase());
     let bare = service
         .strip_suffix("service")
@@ -40,6 +43,13 @@ mod tests {
             paths("/grpc", "Greeter", "SayHello"),
             ["/grpc/greeter/sayhello", "/grpc/greeterservice/sayhello"]
         );
+        for base in ["/API/V1", "api/v1", "API/v1/", "/api/v1"] {
+            assert_eq!(
+                paths(base, "Greeter", "SayHello")[0],
+                "/api/v1/greeter/sayhello",
+                "{base}"
+            );
+        }
         assert_eq!(
             paths("/", "MemoryService", "Get"),
             ["/memory/get", "/memoryservice/get"]

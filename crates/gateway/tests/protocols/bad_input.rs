@@ -55,6 +55,27 @@ async fn json_that_is_not_the_message() {
 }
 
 #[tokio::test]
+async fn a_name_of_a_megabyte_is_not_told_back() {
+    let gateway = shelf();
+    let json = format!("{{\"{}\":1}}", "k".repeat(1 << 20));
+    for wire in ALL.into_iter().filter(|wire| wire.is_json()) {
+        for method in ["Act", "Chat"] {
+            let streams = method == "Chat";
+            let body = wire.pack(streams, &[Bytes::from(json.clone())]);
+            let answer = send(&gateway, wire.raw(method, streams, &[], body)).await;
+            let said = wire.read(method, &answer);
+            assert_eq!(said.code, 3, "{wire:?} {method}");
+            assert!(
+                said.message.contains("unknown field `kkk"),
+                "{}",
+                said.message
+            );
+            assert!(said.message.len() < 200, "{wire:?} {method}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn ten_megabytes_of_brackets() {
     let brackets = vec![b'['; 10_000_000];
     let fields: Vec<u8> = b"{\"place\":".repeat(1_000_000);

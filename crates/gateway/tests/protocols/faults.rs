@@ -57,6 +57,36 @@ async fn an_end_without_a_status() {
 }
 
 #[tokio::test]
+async fn a_service_whose_gzip_is_none() {
+    let gateway = answering(|| {
+        let mut response = pieces(vec![
+            Ok(Frame::data(frame(1, b"not gzip"))),
+            Ok(Frame::trailers(headers(&[("grpc-status", "0")]))),
+        ]);
+        response
+            .headers_mut()
+            .insert("grpc-encoding", "gzip".parse().unwrap());
+        response
+    });
+    for wire in ALL
+        .into_iter()
+        .filter(|wire| wire.is_json() || wire.is_connect())
+    {
+        for method in ["Act", "List"] {
+            let said = wire.call(&gateway, method, &[Item::default()], &[]).await;
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (
+                    13,
+                    "the service's answer cannot be read: the message is not valid gzip"
+                ),
+                "{wire:?} {method}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_service_that_breaks_off() {
     let gateway = answering(|| {
         pieces(vec![

@@ -128,4 +128,22 @@ async fn the_limit_holds() {
         (answer.status.as_u16(), &answer.json()["code"]),
         (413, &json!(8))
     );
+    // A message has more in it than the file.
+    let whole = Bytes::from(vec![0; 100]);
+    let answer = send(&gateway, request("POST", "/v1/put", &[], whole)).await;
+    assert_eq!(answer.status, 413);
+    // A stream of pieces is cut so that each is within it.
+    let file = Bytes::from(vec![1; 1000]);
+    let of_a_kind = [("content-type", "image/png")];
+    let answer = send(
+        &gateway,
+        request("POST", "/v1/puts/n", &of_a_kind, file.clone()),
+    )
+    .await;
+    let item = Item::of_json(&answer.body);
+    assert_eq!(item.labels["size"], "1000");
+    assert!(item.count > 10, "{item:?}");
+    let uri = format!("/v1/puts/{}", "n".repeat(100));
+    let answer = send(&gateway, request("POST", &uri, &[], file)).await;
+    assert_eq!(answer.status, 413);
 }

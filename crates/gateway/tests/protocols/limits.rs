@@ -74,6 +74,41 @@ async fn requests_over_the_limit() {
 }
 
 #[tokio::test]
+async fn what_json_becomes_is_held_to_the_limit() {
+    let gateway = small();
+    // Three bytes of JSON for each of these, and ten on the wire.
+    let json = format!("{{\"kinds\":[{}]}}", ["-1"; 28].join(","));
+    assert!(json.len() < 100);
+    for wire in ALL.into_iter().filter(|wire| wire.is_json()) {
+        for method in ["Act", "Collect", "Chat"] {
+            let streams = method != "Act";
+            let body = wire.pack(streams, &[Bytes::from(json.clone())]);
+            let answer = send(&gateway, wire.raw(method, streams, &[], body)).await;
+            let said = wire.read(method, &answer);
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (
+                    8,
+                    "the message has 283 bytes, which is over the limit of 100 bytes"
+                ),
+                "{wire:?} {method}"
+            );
+            if wire.is_rest() && method != "Chat" {
+                assert_eq!(answer.status, 413, "{wire:?} {method}");
+            }
+        }
+    }
+    // What comes by the path and the query counts too.
+    let name = "n".repeat(60);
+    let uri = format!("/v1/items/{name}?tags={name}");
+    let answer = send(&gateway, request("GET", &uri, &[], Body::empty())).await;
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (413.try_into().unwrap(), &8.into())
+    );
+}
+
+#[tokio::test]
 async fn a_length_of_4_gb_is_refused_at_once() {
     let (gateway, _) = shelf_with(Options::default());
     for wire in ALL.into_iter().filter(|wire| !wire.is_rest()) {

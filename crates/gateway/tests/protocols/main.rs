@@ -4,6 +4,7 @@
 //! One binary, so that the contract is compiled once.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod around;
 mod bad_input;
 mod client;
 mod contract;

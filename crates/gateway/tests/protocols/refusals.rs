@@ -42,6 +42,42 @@ async fn what_is_not_there_says_so() {
 }
 
 #[tokio::test]
+async fn a_rule_for_every_path_leaves_named_routes_their_methods() {
+    // `GET /v1/files/{name=**}` is a rule of the contract.
+    for base in ["/v1/files", "/V1/Files/", "v1/files"] {
+        let (gateway, _) = shelf_with(Options {
+            named_path: Some(base.to_owned()),
+            ..Options::default()
+        });
+        for (method, uri, status) in [
+            ("POST", "/v1/files/shelf/act", 200),
+            ("PUT", "/v1/files/shelf/act", 200),
+            ("POST", "/v1/files/shelf/nope", 405),
+            // Rules come first.
+            ("GET", "/v1/files/shelf/act", 200),
+            ("REPORT", "/v1/files/shelf/act", 405),
+        ] {
+            let answer = send(&gateway, request(method, uri, &[], Vec::new())).await;
+            assert_eq!(answer.status.as_u16(), status, "{base} {method} {uri}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_base_of_named_routes_is_taken_however_it_is_written() {
+    for base in ["/API", "API/", "/api"] {
+        let (gateway, _) = shelf_with(Options {
+            named_path: Some(base.to_owned()),
+            ..Options::default()
+        });
+        for uri in ["/api/shelf/act", "/API/Shelf/Act"] {
+            let answer = send(&gateway, post_json(uri, "{}")).await;
+            assert_eq!(answer.status, 200, "{base} {uri}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn only_json_is_taken() {
     let gateway = shelf();
     for content_type in [

@@ -3,8 +3,8 @@
 
 use jiter::{Jiter, Peek};
 
-use super::scalar::shorten;
 use super::{Reader, syntax};
+use crate::error::shorten;
 use crate::options::UNKNOWN;
 use crate::table::{Form, Seen};
 use crate::wire::{close, open, put_varint};

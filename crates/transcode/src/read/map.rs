@@ -29,7 +29,7 @@ impl Reader<'_> {
             self.out.extend_from_slice(&key_field.tag);
             let key_start = self.out.len();
             if !scalar::put_map_key(self.out, key_field.kind, text) {
-                let value = scalar::shorten(text);
+                let value = crate::error::shorten(text);
                 return Err(self.problem(Problem::Value {
                     expected: "a key of this map",
                     value,

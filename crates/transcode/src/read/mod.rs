@@ -14,7 +14,6 @@ use crate::options::UNKNOWN;
 use crate::table::{FieldEntry, Form, MessageTable, Seen};
 use crate::{Error, Problem, ReadOptions, Transcoder, wire};
 
-pub(crate) use scalar::shorten;
 pub(crate) use text::text_to_field;
 
 /// Reads one JSON text and appends wire bytes.

@@ -4,6 +4,7 @@ use jiter::{Jiter, Peek};
 use portolan_schema::Kind;
 
 use super::{Reader, syntax, wrong_type};
+use crate::error::shorten;
 use crate::text::base64;
 use crate::text::number::{Integer, finite_f32, finite_f64, parse_f32, parse_f64};
 use crate::wire::{Cursor, close, open, put_varint, unzigzag, zigzag};
@@ -240,15 +241,6 @@ pub(super) fn key_text(kind: Kind, key: &[u8]) -> String {
                 _ => value.cast_signed().to_string(),
             }
         }
-    }
-}
-
-/// Text for an error message: quoted, and not long.
-pub(crate) fn shorten(text: &str) -> String {
-    const LONGEST: usize = 40;
-    match text.char_indices().nth(LONGEST) {
-        None => format!("{text:?}"),
-        Some((end, _)) => format!("{:?}…", &text[..end]),
     }
 }
 

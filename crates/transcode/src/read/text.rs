@@ -92,7 +92,7 @@ fn at_path(
             if !scalar::put_map_key(out, key_field.kind, key.as_ref()) {
                 let problem = Problem::Value {
                     expected: "a key of this map",
-                    value: scalar::shorten(key.as_ref()),
+                    value: crate::error::shorten(key.as_ref()),
                 };
                 return Err(wrap(Error::new(problem, 0)));
             }

@@ -2,7 +2,7 @@
 //! writer kept, see [`ReadOptions::keep_unknown`](crate::ReadOptions).
 
 use super::Reader;
-use super::scalar::shorten;
+use crate::error::shorten;
 use crate::options::UNKNOWN;
 use crate::text::base64;
 use crate::wire::Cursor;

@@ -3,8 +3,9 @@
 
 use jiter::Peek;
 
-use super::scalar::{put_map_key, shorten};
+use super::scalar::put_map_key;
 use super::{Reader, syntax};
+use crate::error::shorten;
 use crate::table::MessageTable;
 use crate::text::number::parse_f64;
 use crate::text::{duration, field_mask, timestamp};

@@ -2,7 +2,7 @@
 //! (protobuf.dev, "ProtoJSON Format").
 
 use super::{Writer, string};
-use crate::read::shorten;
+use crate::error::shorten;
 use crate::table::{Form, MessageTable};
 use crate::text::{duration, field_mask, timestamp};
 use crate::wire::{Cursor, Type};

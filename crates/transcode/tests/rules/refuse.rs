@@ -679,3 +679,60 @@ fn syntax() {
         ),
     ]);
 }
+
+#[test]
+fn what_a_client_wrote_is_not_told_back_at_length() {
+    let long = "k".repeat(4_000_000);
+    let cut = format!("{}…", "k".repeat(40));
+    let two_bytes = "é".repeat(1_000);
+    for (name, json, expected) in [
+        (
+            "Scalars",
+            format!(r#"{{"{long}":1}}"#),
+            format!("$: unknown field `{cut}` in rules.Scalars"),
+        ),
+        (
+            "Scalars",
+            format!(r#"{{"{two_bytes}":1}}"#),
+            format!("$: unknown field `{}…` in rules.Scalars", "é".repeat(40)),
+        ),
+        (
+            "Maps",
+            format!(r#"{{"strings":{{"{long}":"a","{long}":"b"}}}}"#),
+            format!("$.strings: `{cut}` is there twice"),
+        ),
+        (
+            "Maps",
+            format!(r#"{{"strings":{{"{long}":1}}}}"#),
+            format!(r#"$.strings["{cut}"]: expected a string, found a number"#),
+        ),
+        (
+            "WellKnown",
+            format!(r#"{{"struct":{{"{long}":1,"{long}":1}}}}"#),
+            format!("$.struct: `{cut}` is there twice"),
+        ),
+        (
+            "WellKnown",
+            format!(r#"{{"any":{{"@type":"a.b/{long}"}}}}"#),
+            format!(
+                "$.any: the contracts do not define the type `a.b/{}…`",
+                "k".repeat(196)
+            ),
+        ),
+        // As JSON writes it, not Rust.
+        (
+            "Maps",
+            r#"{"strings":{"a\"\u001b'":1}}"#.to_owned(),
+            r#"$.strings["a\"\u001b'"]: expected a string, found a number"#.to_owned(),
+        ),
+        (
+            "Scalars",
+            r#"{"int32Value":"\u001b"}"#.to_owned(),
+            r#"$.int32Value: "\u001b" is not a 32-bit integer"#.to_owned(),
+        ),
+    ] {
+        let found = crate::contract::refusal(name, &json);
+        let text = found.split(" at byte ").next().unwrap_or_default();
+        assert_eq!(text, expected);
+    }
+}

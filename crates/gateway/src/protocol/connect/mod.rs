@@ -117,6 +117,7 @@ fn call(
 ) -> Accepted {
     Accepted::Call(Accept {
         path: Arc::clone(&route.path),
+        routed: true,
         protocol: "connect",
         deadline,
         exchange,

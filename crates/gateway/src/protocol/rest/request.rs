@@ -23,6 +23,8 @@ use crate::{Body, Code, Status, frame, metadata};
 
 /// The most bytes of a body of any type that go into one message.
 const MAX_PIECE: usize = 64 * 1024;
+/// The tags and lengths around a piece: two of `HttpBody`, one of its field.
+const MOST_TAGS: usize = 2 * (1 + 5) + (5 + 5);
 
 /// Whether the request was refused for its size, which HTTP has a status for.
 #[derive(Clone, Debug, Default)]
@@ -196,7 +198,8 @@ struct Bound {
 impl Bound {
     /// A message of a body and the fields, framed.
     fn message(&self, body: Option<&[u8]>) -> Result<Bytes, Status> {
-        frame::build(0, |out| {
+        let limit = self.core.options.max_message_size;
+        let framed = frame::build_within(limit, |out| {
             match (body, self.binding.raw_request) {
                 (None, _) => {}
                 (Some(bytes), Some(place)) => {
@@ -212,7 +215,8 @@ impl Bound {
             }
             out.extend_from_slice(&self.fields);
             Ok(())
-        })
+        });
+        framed.map_err(|status| self.too_large.note(status))
     }
 
     fn json(&self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Status> {
@@ -268,7 +272,11 @@ impl Bound {
     /// The messages of a body of any type: its pieces, at least one, since an
     /// empty file is a file too.
     fn pieces(self, body: Body) -> impl Stream<Item = Result<Bytes, Status>> + Send {
-        let largest = MAX_PIECE.min(self.core.options.max_message_size).max(1);
+        // Beside its piece a message has its content type, its fields, and
+        // tags and lengths of a few bytes.
+        let beside = self.content_type.len() + self.fields.len() + MOST_TAGS;
+        let limit = self.core.options.max_message_size;
+        let largest = MAX_PIECE.min(limit.saturating_sub(beside)).max(1);
         futures_util::stream::try_unfold(
             (self, body, Bytes::new(), 0_u64),
             move |(bound, mut body, mut rest, sent)| async move {
