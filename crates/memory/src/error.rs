@@ -31,6 +31,32 @@ pub enum Error {
         /// The most items there may be.
         max: u64,
     },
+    /// The answer to a batch has no room for another item.
+    #[error(
+        "the answer to this batch would pass {max} bytes; cut the batch: {stored} of its first {items} items are stored, send the rest as another one"
+    )]
+    BatchAnswerFull {
+        /// The most bytes there may be.
+        max: usize,
+        /// How many items are done with: stored or refused.
+        items: u64,
+        /// How many of them are stored.
+        stored: u64,
+    },
+    /// The answer to a search has no room for all that was found.
+    #[error(
+        "the first {fetched} of {found} results take {size} bytes, which is over the limit of {max} bytes; ask for fewer with limit"
+    )]
+    SearchAnswerFull {
+        /// How many results were read, the one that was too much included.
+        fetched: usize,
+        /// How many were found.
+        found: usize,
+        /// The bytes of those that were read.
+        size: usize,
+        /// The most bytes there may be.
+        max: usize,
+    },
     /// Too many streams are being read.
     #[error("{open} streams are open already; try again when one of them has ended")]
     TooManyStreams {

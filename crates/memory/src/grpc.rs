@@ -8,9 +8,10 @@ use futures_util::StreamExt;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
+    batch::{Batch, BatchOutcome},
     embedding::Vector,
     error::{Error, Invalid},
-    memories::{Batch, BatchOutcome, Memories, VectorSearch},
+    memories::{Memories, VectorSearch},
     memory::{Found, Memory, NewMemory},
     names::{BatchId, Namespace},
     proto::{self, memory_service_server::MemoryService, metrics_server::Metrics},
@@ -77,8 +78,11 @@ impl MemoryService for MemoryGrpc {
     ) -> Result<Response<proto::SearchVectorResponse>, Status> {
         let namespace = namespace(request.metadata())?;
         let request = request.into_inner();
+        let Some(vector) = vector(request.vector)? else {
+            return Err(self.memories.no_vector(&namespace).await?.into());
+        };
         let search = VectorSearch {
-            vector: Vector::new(request.vector)?,
+            vector,
             limit: Limit::new(request.limit)?,
             threshold: Threshold::new(request.threshold)?,
             filters: Filters::new(request.filters)?,
@@ -342,10 +346,11 @@ impl From<Error> for Status {
             Error::Invalid(_) => Code::InvalidArgument,
             Error::NotFound => Code::NotFound,
             Error::BatchInUse(_) => Code::Aborted,
-            Error::BatchTooLong { .. } => Code::OutOfRange,
-            Error::TooManyStreams { .. } | Error::TooManyNamespaces { .. } | Error::Full { .. } => {
-                Code::ResourceExhausted
-            }
+            Error::BatchTooLong { .. } | Error::BatchAnswerFull { .. } => Code::OutOfRange,
+            Error::SearchAnswerFull { .. }
+            | Error::TooManyStreams { .. }
+            | Error::TooManyNamespaces { .. }
+            | Error::Full { .. } => Code::ResourceExhausted,
             Error::Closed => Code::Unavailable,
             Error::InUse { .. }
             | Error::NotAFolder { .. }

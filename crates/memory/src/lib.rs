@@ -7,6 +7,8 @@
 //! gRPC. Servers, gateways, flags and files of settings are no part of this
 //! crate.
 
+mod answer;
+mod batch;
 mod embedding;
 mod error;
 mod fusion;
@@ -22,9 +24,10 @@ pub mod vector;
 mod words;
 
 pub use self::{
+    batch::{Batch, BatchOutcome},
     embedding::{Dimension, Metric, Vector},
     error::{Error, Invalid},
-    memories::{Batch, BatchOutcome, Memories, MemoryStream, VectorSearch},
+    memories::{Memories, MemoryStream, VectorSearch},
     memory::{CreatedAt, Figures, Found, Memory, MemoryId, Metadata, NewMemory},
     names::{BatchId, Namespace},
     proto::FILE_DESCRIPTOR_SET,

@@ -2,32 +2,23 @@
 //! types of the domain. Where memories are kept is for [`crate::store`], how
 //! they look on the wire for [`crate::grpc`].
 
-use std::{collections::VecDeque, mem, pin::Pin, sync::Arc};
+use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use futures_core::Stream;
 use futures_util::stream;
-use tokio::task::JoinSet;
 
 use crate::{
-    embedding::Vector,
+    answer,
+    batch::Batch,
+    embedding::{Dimension, Vector},
     error::{Error, Invalid},
     memory::{Figures, Found, Memory, MemoryId, NewMemory},
     names::{BatchId, Namespace},
     search::{Filters, Limit, Threshold},
     settings::Settings,
-    store::{By, Chunk, Failure, Pages, Progress, Search, SqliteStore, Store},
+    store::{By, Pages, Progress, Search, SqliteStore, Store},
     words::Words,
 };
-
-/// A chunk of a batch has this many items at most. Measured: from 250 on it
-/// makes no difference to the rate.
-const CHUNK: usize = 1000;
-
-/// A chunk of a batch ends with the item that brings it to this many bytes.
-const CHUNK_BYTES: usize = 4 << 20;
-
-/// The most items of a batch; the contract counts them in 32 bits.
-const BATCH: u64 = i32::MAX as u64;
 
 /// Memories, as a stream in bounded memory: it reads on when it is polled.
 /// Dropping it frees everything it holds.
@@ -62,6 +53,7 @@ pub type MemoryStream = Pin<Box<dyn Stream<Item = Result<Memory, Error>> + Send>
 #[derive(Clone)]
 pub struct Memories {
     store: Arc<dyn Store>,
+    max_answer: usize,
 }
 
 /// What a search by vector asks for.
@@ -89,7 +81,19 @@ impl Memories {
     pub fn open(settings: &Settings) -> Result<Self, Error> {
         Ok(Self {
             store: Arc::new(SqliteStore::open(settings)?),
+            max_answer: answer::DEFAULT,
         })
+    }
+
+    /// Bounds the answers of searches and batches, through this and through the
+    /// clones that are made of it: to so many bytes in the encoding of the
+    /// contract, and to 4 MiB, what a gRPC client takes, if this is not called.
+    #[must_use]
+    pub fn with_max_answer(self, bytes: usize) -> Self {
+        Self {
+            max_answer: bytes,
+            ..self
+        }
     }
 
     /// Stores a memory; when this returns, it is durable and found by every
@@ -128,7 +132,8 @@ impl Memories {
     /// vector are never among them.
     ///
     /// # Errors
-    /// [`Invalid::OtherDimension`] for a vector that does not fit.
+    /// [`Invalid::OtherDimension`] for a vector that does not fit;
+    /// [`Error::SearchAnswerFull`] when the results are too large together.
     pub async fn search_vector(
         &self,
         namespace: &Namespace,
@@ -146,7 +151,8 @@ impl Memories {
     /// text is a query; one without words finds nothing.
     ///
     /// # Errors
-    /// [`Invalid::Words`] when there are too many.
+    /// [`Invalid::Words`] when there are too many;
+    /// [`Error::SearchAnswerFull`] when the results are too large together.
     pub async fn search_text(
         &self,
         namespace: &Namespace,
@@ -214,7 +220,8 @@ impl Memories {
 
     /// Begins a batch, or goes on with the one that has this id in this
     /// namespace: then as many items as were stored before, or refused, are
-    /// passed over. A record of that is kept for 7 days at least.
+    /// passed over. A record of that is kept for 7 days at least, from the first
+    /// memory on that the namespace has held.
     ///
     /// # Errors
     /// When the store cannot be read.
@@ -223,17 +230,19 @@ impl Memories {
             Some(id) => self.store.progress(namespace, id).await?,
             None => Progress::default(),
         };
-        Ok(Batch {
-            store: self.store.clone(),
-            namespace: namespace.clone(),
+        Ok(Batch::new(
+            self.store.clone(),
+            namespace.clone(),
             id,
-            position: 0,
-            sent: progress.consumed,
             progress,
-            chunk: Vec::new(),
-            bytes: 0,
-            in_flight: JoinSet::new(),
-        })
+            self.max_answer,
+        ))
+    }
+
+    /// Why there is no search by a vector without components.
+    pub(crate) async fn no_vector(&self, namespace: &Namespace) -> Result<Invalid, Error> {
+        let dimension = self.store.dimension(namespace).await?;
+        Ok(misfit(dimension))
     }
 
     /// The state of a namespace.
@@ -261,7 +270,12 @@ impl Memories {
         limit: Limit,
         filters: Filters,
     ) -> Result<Vec<Found>, Error> {
-        let search = Search { by, limit, filters };
+        let search = Search {
+            by,
+            limit,
+            filters,
+            max_answer: self.max_answer,
+        };
         self.store.search(namespace, search).await
     }
 }
@@ -281,152 +295,11 @@ impl Reading {
     }
 }
 
-/// Memories on their way in, stored chunk by chunk, each chunk in one
-/// transaction: while one is on its way to the disk, the next is gathered.
-///
-/// A batch that is dropped before [`Batch::finish`] keeps the chunks that were
-/// stored, and loses what was not.
-pub struct Batch {
-    store: Arc<dyn Store>,
-    namespace: Namespace,
-    id: Option<BatchId>,
-    /// What is done with: of an earlier attempt, and of this one.
-    progress: Progress,
-    /// Items that came.
-    position: u64,
-    /// Items that are in chunks before the one that is being gathered.
-    sent: u64,
-    chunk: Vec<Result<NewMemory, Invalid>>,
-    bytes: usize,
-    /// The chunk that is being stored; one at most.
-    in_flight: JoinSet<Result<Vec<Result<MemoryId, Invalid>>, Error>>,
-}
-
-/// What became of a batch.
-#[derive(Clone, Debug, PartialEq)]
-pub struct BatchOutcome {
-    /// The ids of what was stored, in the order it came.
-    pub ids: Vec<MemoryId>,
-    /// The items that were not, in the order they came.
-    pub failures: Vec<Failure>,
-}
-
-impl Batch {
-    /// Takes the next item, or why it is invalid. Waits while the store has
-    /// enough to do.
-    ///
-    /// # Errors
-    /// When a chunk could not be stored; then the batch is over.
-    pub async fn push(&mut self, item: Result<NewMemory, Invalid>) -> Result<(), Error> {
-        if self.position >= BATCH {
-            return Err(Error::BatchTooLong { max: BATCH });
-        }
-        self.position += 1;
-        if self.position <= self.sent {
-            return Ok(());
-        }
-        self.bytes += item.as_ref().map_or(0, NewMemory::size);
-        self.chunk.push(item);
-        if self.chunk.len() >= CHUNK || self.bytes >= CHUNK_BYTES {
-            self.send().await?;
-        }
-        Ok(())
-    }
-
-    /// Stores what is left, and says what became of everything.
-    ///
-    /// # Errors
-    /// When a chunk could not be stored; those before it are.
-    pub async fn finish(mut self) -> Result<BatchOutcome, Error> {
-        if !self.chunk.is_empty() {
-            self.send().await?;
-        }
-        self.settle().await?;
-        Ok(BatchOutcome {
-            ids: self.progress.ids,
-            failures: self.progress.failures,
-        })
-    }
-
-    /// Sends the chunk on its way, when the one before it has arrived.
-    async fn send(&mut self) -> Result<(), Error> {
-        self.settle().await?;
-        let items = mem::take(&mut self.chunk);
-        self.bytes = 0;
-        let chunk = Chunk {
-            batch: self.id.clone(),
-            start: self.sent,
-            items,
-        };
-        self.sent += chunk.items.len() as u64;
-        let store = self.store.clone();
-        let namespace = self.namespace.clone();
-        self.in_flight
-            .spawn(async move { store.insert_chunk(&namespace, chunk).await });
-        Ok(())
-    }
-
-    /// Waits for the chunk that is on its way.
-    async fn settle(&mut self) -> Result<(), Error> {
-        let Some(result) = self.in_flight.join_next().await else {
-            return Ok(());
-        };
-        let outcomes = match result {
-            Ok(outcomes) => outcomes?,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                Err(_) => return Err(Error::Closed),
-            },
-        };
-        for outcome in outcomes {
-            match outcome {
-                Ok(id) => self.progress.ids.push(id),
-                Err(invalid) => self.progress.failures.push(Failure {
-                    index: self.progress.consumed,
-                    message: invalid.to_string(),
-                }),
-            }
-            self.progress.consumed += 1;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_batch_ends_where_its_answer_can_count_no_further() {
-        let folder = tempfile::tempdir().unwrap();
-        let memories = Memories::open(&Settings::new(folder.path())).unwrap();
-        let mut batch = memories.batch(&Namespace::default(), None).await.unwrap();
-        batch.position = BATCH - 1;
-        batch.sent = BATCH;
-        batch.push(Ok(NewMemory::default())).await.unwrap();
-        let error = batch.push(Ok(NewMemory::default())).await.unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "a batch has at most 2147483647 items; begin another one"
-        );
-    }
-
-    #[tokio::test]
-    async fn chunks_are_bounded_by_count_and_by_size() {
-        let folder = tempfile::tempdir().unwrap();
-        let memories = Memories::open(&Settings::new(folder.path())).unwrap();
-        let mut batch = memories.batch(&Namespace::default(), None).await.unwrap();
-        for _ in 0..CHUNK * 2 + 1 {
-            batch.push(Ok(NewMemory::default())).await.unwrap();
-            assert!(batch.chunk.len() < CHUNK && batch.in_flight.len() <= 1);
-        }
-        assert_eq!((batch.chunk.len(), batch.sent), (1, CHUNK as u64 * 2));
-        let large = NewMemory {
-            content: "x".repeat(CHUNK_BYTES),
-            ..NewMemory::default()
-        };
-        batch.push(Ok(large)).await.unwrap();
-        assert!(batch.chunk.is_empty());
-        assert_eq!(batch.finish().await.unwrap().ids.len(), CHUNK * 2 + 2);
+/// What is wrong with no components at all, where vectors must have this
+/// dimension.
+fn misfit(dimension: Option<Dimension>) -> Invalid {
+    match dimension {
+        Some(expected) => Invalid::OtherDimension { expected, got: 0 },
+        None => Invalid::Dimension { got: 0 },
     }
 }

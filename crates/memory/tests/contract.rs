@@ -186,8 +186,20 @@ async fn bad_vectors_are_invalid_arguments() {
     assert_status(
         client.search_vector(by_vector(&[])).await,
         Code::InvalidArgument,
+        "Invalid vector dimension: expected 384, got 0",
+    );
+    let elsewhere = with_metadata(by_vector(&[]), "x-namespace", "empty");
+    assert_status(
+        client.search_vector(elsewhere).await,
+        Code::InvalidArgument,
         "a vector has 1 to 65536 components; this one has 0",
     );
+    let words_alone = SearchHybridRequest {
+        query: "first".into(),
+        ..SearchHybridRequest::default()
+    };
+    let found = client.search_hybrid(words_alone).await.unwrap();
+    assert_eq!(found.into_inner().memories.len(), 1);
     assert_eq!(all(&mut client).await.len(), 1);
 }
 
@@ -341,6 +353,172 @@ async fn a_batch_reports_its_bad_items_and_stores_the_others() {
     assert_eq!(stored[7].content, "item 8");
     let nothing = batch(&mut client, None, Vec::new()).await.unwrap();
     assert_eq!(nothing, BatchStoreMemoriesResponse::default());
+}
+
+#[tokio::test]
+async fn a_batch_of_bad_items_leaves_nothing_behind() {
+    let served = serve();
+    let mut client = served.client.clone();
+    let send = |client: &Client, namespace: String, items: Vec<StoreMemoryRequest>| {
+        let mut client = client.clone();
+        let mut request = with_metadata(stream::iter(items), "x-batch-id", "b");
+        let namespace = namespace.parse().unwrap();
+        request.metadata_mut().insert("x-namespace", namespace);
+        async move { client.batch_store_memories(request).await }
+    };
+    for i in 0..1001 {
+        let bad = vec![new("bad", &[0.0])];
+        let response = send(&client, format!("n{i}"), bad).await.unwrap();
+        assert_eq!(response.into_inner().failures.len(), 1);
+    }
+    // There is room for a namespace still, and its batch can be sent again,
+    // though its first chunks were all bad.
+    let mut items = vec![new("bad", &[0.0]); 2500];
+    items.push(new("good", &[1.0]));
+    let response = send(&client, "good".into(), items.clone()).await.unwrap();
+    let response = response.into_inner();
+    assert_eq!((response.stored_count, response.failures.len()), (1, 2500));
+    let again = send(&client, "good".into(), items).await.unwrap();
+    assert_eq!(again.into_inner(), response);
+    assert_eq!(all(&mut client).await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_batch_ends_where_its_answer_is_full() {
+    use prost::Message;
+
+    let items: Vec<_> = (0..3000)
+        .map(|i| match i {
+            3 => new("misfit", &[1.0, 1.0]),
+            5 => new("zero", &[0.0]),
+            _ => new(&format!("item {i}"), &[1.0]),
+        })
+        .collect();
+    // An item has a place as long as the answer holds the longest refusal.
+    for max in [500, 501, 537, 538, 539, 40_000, 100_000] {
+        let served = serve();
+        let memories = served.memories.clone().with_max_answer(max);
+        let mut client =
+            MemoryServiceClient::new(MemoryServiceServer::new(MemoryGrpc::new(memories)));
+        let status = batch(&mut client, Some("b"), items.clone())
+            .await
+            .unwrap_err();
+        assert_eq!(status.code(), Code::OutOfRange, "{status}");
+        let stored = all(&mut client).await;
+        let taken = stored.len() + 2;
+        assert_eq!(
+            status.message(),
+            format!(
+                "the answer to this batch would pass {max} bytes; cut the batch: {} of its first \
+                 {taken} items are stored, send the rest as another one",
+                stored.len()
+            )
+        );
+        let contents: Vec<_> = items[..taken]
+            .iter()
+            .map(|item| item.content.as_str())
+            .collect();
+        let contents = contents.into_iter().filter(|c| c.starts_with("item"));
+        assert!(stored.iter().map(|m| m.content.as_str()).eq(contents));
+        // Sent again, it stores no more; cut there, it is answered in full.
+        let again = batch(&mut client, Some("b"), items.clone())
+            .await
+            .unwrap_err();
+        assert_eq!(again.message(), status.message());
+        let cut = batch(&mut client, Some("b"), items[..taken].to_vec()).await;
+        let cut = cut.unwrap();
+        assert_eq!((cut.ids.len(), cut.failures.len()), (stored.len(), 2));
+        let room = max - cut.encoded_len();
+        assert!(room < 80, "{room} bytes are left of {max}");
+        let rest = batch(&mut client, Some("c"), items[taken..taken + 5].to_vec()).await;
+        assert_eq!(rest.unwrap().stored_count, 5);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_whose_answer_fits_is_stored() {
+    let served = serve();
+    // 38 bytes for each id, and 6 for their count.
+    let memories = served.memories.clone().with_max_answer(2500 * 38 + 6);
+    let mut client = MemoryServiceClient::new(MemoryServiceServer::new(MemoryGrpc::new(memories)));
+    let mut items: Vec<_> = (0..2500).map(|_| new("x", &[])).collect();
+    let stored = batch(&mut client, None, items.clone()).await.unwrap();
+    assert_eq!(stored.stored_count, 2500);
+    items.push(new("one more", &[]));
+    let status = batch(&mut client, None, items).await.unwrap_err();
+    assert_eq!(status.code(), Code::OutOfRange);
+    assert_eq!(all(&mut client).await.len(), 5000);
+}
+
+#[tokio::test]
+async fn a_search_is_bounded_by_the_bytes_of_its_answer() {
+    use prost::Message;
+
+    let served = serve();
+    let mut client = served.client.clone();
+    for _ in 0..20 {
+        client
+            .store_memory(new(&"x ".repeat(500), &[1.0; 64]))
+            .await
+            .unwrap();
+    }
+    let query = SearchVectorRequest {
+        limit: 12,
+        ..by_vector(&[1.0; 64])
+    };
+    let answer = client
+        .search_vector(query.clone())
+        .await
+        .unwrap()
+        .into_inner();
+    assert_eq!(answer.memories.len(), 12);
+    let size = answer.encoded_len();
+    let with = |max| {
+        let memories = served.memories.clone().with_max_answer(max);
+        MemoryServiceClient::new(MemoryServiceServer::new(MemoryGrpc::new(memories)))
+    };
+    // The head of the scores is counted as 3 bytes; here it has 2.
+    let mut client = with(size + 1);
+    assert_eq!(
+        client
+            .search_vector(query.clone())
+            .await
+            .unwrap()
+            .into_inner(),
+        answer
+    );
+    let mut client = with(size);
+    let message = format!(
+        "the first 12 of 12 results take {} bytes, which is over the limit of {size} bytes; ask \
+         for fewer with limit",
+        size + 1
+    );
+    let code = Code::ResourceExhausted;
+    assert_status(client.search_vector(query.clone()).await, code, &message);
+    // What is beyond the limit is not read.
+    let mut client = with(3000);
+    let text = SearchTextRequest {
+        query: "x".into(),
+        limit: 20,
+        ..SearchTextRequest::default()
+    };
+    let hybrid = SearchHybridRequest {
+        query: "x".into(),
+        limit: 20,
+        ..SearchHybridRequest::default()
+    };
+    for status in [
+        client.search_text(text).await.unwrap_err(),
+        client.search_hybrid(hybrid).await.unwrap_err(),
+    ] {
+        assert_eq!(status.code(), code);
+        assert!(
+            status
+                .message()
+                .starts_with("the first 3 of 20 results take "),
+            "{status}"
+        );
+    }
 }
 
 #[tokio::test]

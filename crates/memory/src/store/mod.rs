@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 pub(crate) use self::sqlite::SqliteStore;
 use crate::{
-    embedding::Vector,
+    embedding::{Dimension, Vector},
     error::{Error, Invalid},
     memory::{Figures, Found, Memory, MemoryId, NewMemory},
     names::{BatchId, Namespace},
@@ -60,6 +60,9 @@ pub(crate) trait Store: Send + Sync + 'static {
         filters: Filters,
     ) -> Result<Box<dyn Pages>, Error>;
 
+    /// The dimension that vectors must have in a namespace, once it is fixed.
+    async fn dimension(&self, namespace: &Namespace) -> Result<Option<Dimension>, Error>;
+
     /// The state of a namespace.
     async fn figures(&self, namespace: &Namespace) -> Result<Figures, Error>;
 
@@ -80,6 +83,9 @@ pub(crate) struct Search {
     pub(crate) by: By,
     pub(crate) limit: Limit,
     pub(crate) filters: Filters,
+    /// The most bytes that the results may take in an answer; beyond it, the
+    /// search fails with [`Error::SearchAnswerFull`].
+    pub(crate) max_answer: usize,
 }
 
 /// By what it is looked for.
@@ -111,12 +117,16 @@ impl By {
 }
 
 /// Consecutive items of a batch.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Chunk {
-    /// The batch to record progress for.
+    /// The batch to record progress for. There is no record before a
+    /// namespace has held a memory: items that are refused make none.
     pub(crate) batch: Option<BatchId>,
     /// How many items of the batch came before.
     pub(crate) start: u64,
+    /// Those that came before, if all of them were refused: it may be that
+    /// there is no record of them yet.
+    pub(crate) refused: Vec<Failure>,
     /// The items; those that are invalid by themselves with the reason.
     pub(crate) items: Vec<Result<NewMemory, Invalid>>,
 }

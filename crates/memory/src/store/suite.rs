@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use super::{By, Chunk, Pages, Search, Store};
+use super::{By, Chunk, Failure, Pages, Search, Store};
 use crate::{
     embedding::{Dimension, Vector},
     error::{Error, Invalid},
@@ -62,7 +62,12 @@ fn near(vector: &[f32]) -> By {
 
 async fn find(store: &dyn Store, by: By, limit: i32, filters: Filters) -> Vec<Found> {
     let limit = Limit::new(limit).unwrap();
-    let search = Search { by, limit, filters };
+    let search = Search {
+        by,
+        limit,
+        filters,
+        max_answer: usize::MAX,
+    };
     store.search(&Namespace::default(), search).await.unwrap()
 }
 
@@ -95,6 +100,7 @@ pub(crate) fn chunk(batch: Option<&str>, start: u64, items: Vec<NewMemory>) -> C
     Chunk {
         batch: batch.map(|id| BatchId::new(id).unwrap()),
         start,
+        refused: Vec::new(),
         items: items.into_iter().map(Ok).collect(),
     }
 }
@@ -178,6 +184,7 @@ pub(crate) async fn namespaces_do_not_see_each_other(store: &dyn Store) {
             by,
             limit: Limit::default(),
             filters: Filters::default(),
+            max_answer: usize::MAX,
         };
         let found = store.search(namespace, search).await.unwrap();
         assert_eq!(found.len(), 1);
@@ -231,6 +238,7 @@ pub(crate) async fn the_first_vector_fixes_the_dimension(store: &dyn Store) {
         by: near(&[1.0; 4]),
         limit: Limit::default(),
         filters: Filters::default(),
+        max_answer: usize::MAX,
     };
     let error = store.search(&here, search).await.unwrap_err();
     assert!(matches!(error, Error::Invalid(invalid) if invalid == wrong(4)));
@@ -490,6 +498,43 @@ pub(crate) async fn a_batch_is_recorded(store: &dyn Store) {
     assert_eq!(elsewhere.consumed, 0);
 }
 
+pub(crate) async fn refused_items_make_no_namespace(store: &dyn Store) {
+    let here = Namespace::default();
+    let id = BatchId::new("b").unwrap();
+    let bad = |start: u64, refused: u64| Chunk {
+        start,
+        refused: (0..refused).map(refusal).collect(),
+        items: vec![Err(Invalid::EmptyId)],
+        ..chunk(Some("b"), 0, Vec::new())
+    };
+    for (start, refused) in [(0, 0), (1, 1)] {
+        let outcomes = store.insert_chunk(&here, bad(start, refused)).await;
+        assert_eq!(outcomes.unwrap(), [Err(Invalid::EmptyId)]);
+        let progress = store.progress(&here, &id).await.unwrap();
+        assert_eq!(progress.consumed, 0);
+    }
+    // Its first memory makes the namespace, and the record of all of them.
+    let mut good = chunk(Some("b"), 2, vec![text("x")]);
+    good.refused = vec![refusal(0), refusal(1)];
+    good.items.push(Err(Invalid::EmptyId));
+    let outcomes = store.insert_chunk(&here, good.clone()).await.unwrap();
+    let progress = store.progress(&here, &id).await.unwrap();
+    assert_eq!(progress.consumed, 4);
+    assert_eq!(Ok(progress.ids[0]), outcomes[0]);
+    assert_eq!(progress.failures, [refusal(0), refusal(1), refusal(3)]);
+    let again = store.insert_chunk(&here, good).await.unwrap_err();
+    assert!(matches!(again, Error::BatchInUse(_)));
+    // From now on those that are refused are recorded at once.
+    store.insert_chunk(&here, bad(4, 0)).await.unwrap();
+    let progress = store.progress(&here, &id).await.unwrap();
+    assert_eq!((progress.consumed, progress.failures.len()), (5, 4));
+}
+
+fn refusal(index: u64) -> Failure {
+    let message = Invalid::EmptyId.to_string();
+    Failure { index, message }
+}
+
 pub(crate) async fn writers_see_their_writes(store: Arc<dyn Store>) {
     let mut writers = tokio::task::JoinSet::new();
     for writer in 0..32 {
@@ -559,6 +604,7 @@ macro_rules! store_suite {
             a_stream_with_words_is_ranked
             pages_are_bounded
             a_batch_is_recorded
+            refused_items_make_no_namespace
             a_closed_store_says_so
         );
 

@@ -1,6 +1,6 @@
 //! What the engine's errors mean for the user.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use rusqlite::{Error as Engine, ErrorCode};
 
@@ -41,6 +41,14 @@ pub(super) fn named(folder: &Folder, error: Engine) -> Error {
             folder: path.into(),
             source: Arc::new(error),
         },
+    }
+}
+
+/// The error for a write in which our own code panicked.
+pub(super) fn panicked(folder: &Folder) -> Error {
+    Error::Engine {
+        folder: folder.path().into(),
+        source: Arc::new(io::Error::other("the write ended in a panic")),
     }
 }
 

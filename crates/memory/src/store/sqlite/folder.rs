@@ -16,6 +16,9 @@ const LOCK: &str = "memory.lock";
 /// The database.
 const STORE: &str = "memory.db";
 
+/// All files that are ours: the two above, and the log with its index.
+const FILES: [&str; 4] = [STORE, "memory.db-wal", "memory.db-shm", LOCK];
+
 /// A data folder that this process holds. The operating system lets go of it
 /// when the process ends, however it ends.
 #[derive(Debug)]
@@ -31,6 +34,7 @@ impl Folder {
             folder: path.into(),
             reason: sentence(&error),
         };
+        let entered = entered(path);
         match fs::create_dir_all(path) {
             Ok(()) => {}
             Err(error)
@@ -52,15 +56,35 @@ impl Folder {
             .open(path.join(LOCK))
             .map_err(|error| full(path, &error).unwrap_or_else(|| not_writable(error)))?;
         match lock.try_lock() {
-            Ok(()) => Ok(Self {
-                path: path.into(),
-                _lock: lock,
-            }),
-            Err(TryLockError::WouldBlock) => Err(Error::InUse {
-                folder: path.into(),
-            }),
-            Err(TryLockError::Error(error)) => Err(not_writable(error)),
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::InUse {
+                    folder: path.into(),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(not_writable(error)),
         }
+        let folder = Self {
+            path: path.into(),
+            _lock: lock,
+        };
+        entered.iter().try_for_each(|above| folder.sync(above))?;
+        Ok(folder)
+    }
+
+    /// Waits until the names of our files are on the disk, without which what
+    /// is in them would be lost with the power.
+    pub(super) fn sync_names(&self) -> Result<(), Error> {
+        self.sync(&self.path)
+    }
+
+    fn sync(&self, folder: &Path) -> Result<(), Error> {
+        sync(folder).map_err(|error| {
+            full(&self.path, &error).unwrap_or_else(|| Error::Io {
+                folder: self.path.clone(),
+                source: Arc::new(error),
+            })
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -72,28 +96,56 @@ impl Folder {
         self.path.join(STORE)
     }
 
-    /// Bytes of all files in the folder.
+    /// Bytes of our own files. What else is in the folder is not looked at: it
+    /// may be a whole file system's, with corners that nobody may read.
     pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
-        size(&self.path).map_err(|error| Error::Io {
-            folder: self.path.clone(),
-            source: Arc::new(error),
-        })
+        let mut bytes = 0;
+        for file in FILES {
+            match fs::metadata(self.path.join(file)) {
+                Ok(metadata) => bytes += metadata.len(),
+                // The log comes and goes with the connections.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    return Err(Error::Io {
+                        folder: self.path.clone(),
+                        source: Arc::new(error),
+                    });
+                }
+            }
+        }
+        Ok(bytes)
     }
 }
 
-fn size(folder: &Path) -> io::Result<u64> {
-    let mut bytes = 0;
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        // A file may vanish between the listing and the question.
-        match entry.metadata() {
-            Ok(metadata) if metadata.is_dir() => bytes += size(&entry.path())?,
-            Ok(metadata) => bytes += metadata.len(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(error),
-        }
+/// The folders that get a new entry when this one is made, with all that is
+/// missing above it.
+fn entered(path: &Path) -> Vec<PathBuf> {
+    path.ancestors()
+        .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+        .map(|folder| match folder.parent() {
+            Some(above) if !above.as_os_str().is_empty() => above.into(),
+            _ => PathBuf::from("."),
+        })
+        .collect()
+}
+
+/// Writes the entries of a folder to the disk, where the system has that.
+fn sync(folder: &Path) -> io::Result<()> {
+    if !cfg!(unix) {
+        return Ok(());
     }
-    Ok(bytes)
+    // A folder may let us in and write, and not let us read it; and not every
+    // file system can be asked. There is nothing else to do then.
+    let excused = |error: io::Error| match error.kind() {
+        io::ErrorKind::PermissionDenied
+        | io::ErrorKind::InvalidInput
+        | io::ErrorKind::Unsupported => Ok(()),
+        _ => Err(error),
+    };
+    match File::open(folder) {
+        Ok(folder) => folder.sync_all().or_else(excused),
+        Err(error) => excused(error),
+    }
 }
 
 /// The error for a disk without room, if it is that.
@@ -116,4 +168,29 @@ fn sentence(error: &io::Error) -> String {
         .next()
         .map(|first| first.to_lowercase().chain(letters).collect())
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_folder_that_gets_an_entry_is_known() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        assert_eq!(entered(root), Vec::<PathBuf>::new());
+        assert_eq!(entered(&root.join("a")), [root]);
+        let all = [root.join("a/b"), root.join("a"), root.into()];
+        assert_eq!(entered(&root.join("a/b/c")), all);
+        assert_eq!(entered(Path::new("no-such-folder")), [Path::new(".")]);
+        Folder::open(&root.join("a/b/c")).unwrap();
+        assert_eq!(entered(&root.join("a/b/c")), Vec::<PathBuf>::new());
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_asked_is_excused_and_a_lost_one_is_not() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(sync(root.path()).is_ok());
+        assert!(cfg!(not(unix)) || sync(&root.path().join("lost")).is_err());
+    }
 }

@@ -2,6 +2,7 @@
 //! thread, read by many, with the vectors also in memory. The decision for it
 //! and its price are in `docs/decisions/0001-storage-engine.md`.
 
+mod batches;
 mod fault;
 mod folder;
 mod pages;
@@ -30,7 +31,8 @@ use self::{
 };
 use super::{By, Chunk, Pages, Progress, Search, Store};
 use crate::{
-    embedding::Vector,
+    answer,
+    embedding::{Dimension, Vector},
     error::{Error, Invalid},
     fusion,
     memory::{Figures, Found, Memory, MemoryId, NewMemory},
@@ -40,9 +42,9 @@ use crate::{
     words::Words,
 };
 
-/// How long a batch can be resumed after its last chunk, at least: records
-/// that are older go when the store is opened.
-const RESUMABLE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How often old records of batches are looked for, at most; and when the store
+/// is opened.
+const PRUNING: Duration = Duration::from_secs(60 * 60);
 
 /// See the module.
 #[derive(Debug)]
@@ -58,10 +60,14 @@ impl SqliteStore {
     /// Opens the data folder, and makes it if it is missing. Blocks while it
     /// reads all vectors.
     pub(crate) fn open(settings: &Settings) -> Result<Self, Error> {
+        Self::open_pruned(settings, PRUNING)
+    }
+
+    fn open_pruned(settings: &Settings, pruning: Duration) -> Result<Self, Error> {
         let folder = Arc::new(Folder::open(&settings.data)?);
         let named = |error| fault::named(&folder, error);
         let connection = schema::prepare(&folder, settings.durability)?;
-        prune(&connection).map_err(named)?;
+        batches::prune(&connection).map_err(named)?;
         let spaces = Arc::new(Spaces::new(settings.metric, settings.dimension));
         spaces.load(&connection).map_err(|error| match error {
             rusqlite::Error::FromSqlConversionFailure(_, _, reason) => Error::Damaged {
@@ -83,7 +89,7 @@ impl SqliteStore {
         }
         let names = Names::after_last(&connection).map_err(named)?;
         Ok(Self {
-            writer: Writer::start(folder.clone(), connection, spaces.clone(), names)?,
+            writer: Writer::start(folder.clone(), connection, spaces.clone(), names, pruning)?,
             readers: Readers::new(folder.clone()),
             streams: Streams::new(folder.clone()),
             spaces,
@@ -124,7 +130,7 @@ impl Store for SqliteStore {
         };
         let batch = batch.clone();
         self.readers
-            .read(move |connection| read::progress(connection, space.number, batch.as_str()))
+            .read(move |connection| batches::progress(connection, space.number, batch.as_str()))
             .await
     }
 
@@ -152,9 +158,9 @@ impl Store for SqliteStore {
         self.readers
             .read(move |connection| {
                 let ranking = rank(connection, &space, &search)?;
-                fetch(connection, &ranking)
+                fetch(connection, &ranking, search.max_answer)
             })
-            .await
+            .await?
     }
 
     async fn pages(
@@ -167,6 +173,11 @@ impl Store for SqliteStore {
             Some(space) => self.streams.open(space.number, words, filters).await,
             None => Ok(Box::new(NoPages)),
         }
+    }
+
+    async fn dimension(&self, namespace: &Namespace) -> Result<Option<Dimension>, Error> {
+        let space = self.spaces.get(namespace);
+        Ok(self.spaces.dimension(space.as_deref()))
     }
 
     async fn figures(&self, namespace: &Namespace) -> Result<Figures, Error> {
@@ -256,33 +267,30 @@ fn nearest(
         .collect())
 }
 
-fn fetch(connection: &Connection, ranking: &[(i64, f32)]) -> rusqlite::Result<Vec<Found>> {
+/// Reads what was ranked, up to the first memory that is too much for the
+/// answer.
+fn fetch(
+    connection: &Connection,
+    ranking: &[(i64, f32)],
+    max_answer: usize,
+) -> rusqlite::Result<Result<Vec<Found>, Error>> {
     let mut found = Vec::with_capacity(ranking.len());
+    let mut size = answer::SCORES;
     for (number, score) in ranking {
-        if let Some(memory) = read::by_number(connection, *number)? {
-            found.push(Found {
-                memory,
-                score: *score,
-            });
+        let Some(memory) = read::by_number(connection, *number)? else {
+            continue;
+        };
+        let score = *score;
+        found.push(Found { memory, score });
+        size += found.last().map_or(0, answer::found);
+        if size > max_answer {
+            return Ok(Err(Error::SearchAnswerFull {
+                fetched: found.len(),
+                found: ranking.len(),
+                size,
+                max: max_answer,
+            }));
         }
     }
-    Ok(found)
-}
-
-/// Forgets the batches that nobody has gone on with.
-fn prune(connection: &Connection) -> rusqlite::Result<()> {
-    let age = RESUMABLE.as_secs();
-    connection.execute(
-        "delete from batch_chunk where exists (
-            select 1 from batch b
-            where b.namespace = batch_chunk.namespace and b.id = batch_chunk.batch
-            and b.updated_at < unixepoch() - ?
-        )",
-        [age],
-    )?;
-    connection.execute(
-        "delete from batch where updated_at < unixepoch() - ?",
-        [age],
-    )?;
-    Ok(())
+    Ok(Ok(found))
 }

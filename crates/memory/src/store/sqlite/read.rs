@@ -7,7 +7,6 @@ use super::spaces::extend_components;
 use crate::{
     memory::{CreatedAt, Memory, MemoryId, Metadata},
     search::Filters,
-    store::{Failure, Progress},
     words::Words,
 };
 
@@ -158,52 +157,4 @@ fn expression(words: &Words) -> String {
         expression.push('"');
     }
     expression
-}
-
-/// What is recorded of a batch.
-pub(super) fn progress(
-    connection: &Connection,
-    namespace: i64,
-    batch: &str,
-) -> rusqlite::Result<Progress> {
-    // In one transaction, so that the count and the chunks are of one moment.
-    let transaction = connection.unchecked_transaction()?;
-    let consumed = consumed(&transaction, namespace, batch)?;
-    let mut progress = Progress {
-        consumed,
-        ..Progress::default()
-    };
-    let mut chunks = transaction.prepare_cached(
-        "select ids, failures from batch_chunk where namespace = ? and batch = ? order by start",
-    )?;
-    let mut rows = chunks.query((namespace, batch))?;
-    while let Some(row) = rows.next()? {
-        let (ids, _) = row.get_ref(0)?.as_blob()?.as_chunks::<16>();
-        progress
-            .ids
-            .extend(ids.iter().map(|id| MemoryId::from_bytes(*id)));
-        let failures: Vec<(u64, String)> = serde_json::from_str(row.get_ref(1)?.as_str()?)
-            .map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(1, Type::Text, Box::new(error))
-            })?;
-        progress.failures.extend(
-            failures
-                .into_iter()
-                .map(|(index, message)| Failure { index, message }),
-        );
-    }
-    Ok(progress)
-}
-
-/// How many items of a batch are done with.
-pub(super) fn consumed(
-    connection: &Connection,
-    namespace: i64,
-    batch: &str,
-) -> rusqlite::Result<u64> {
-    connection
-        .prepare_cached("select consumed from batch where namespace = ? and id = ?")?
-        .query_row((namespace, batch), |row| row.get(0))
-        .optional()
-        .map(Option::unwrap_or_default)
 }

@@ -144,6 +144,7 @@ pub(super) fn prepare(folder: &Folder, durability: Durability) -> Result<Connect
     let mut connection = open(folder, Purpose::Write(durability))
         .map_err(|error| fault::at_opening(folder, error))?;
     migrate(&mut connection).map_err(|error| fault::at_opening(folder, error))?;
+    folder.sync_names()?;
     Ok(connection)
 }
 

@@ -70,9 +70,11 @@ impl Spaces {
         }
     }
 
-    /// Reads all namespaces and their vectors from the database.
+    /// Reads all namespaces and their vectors from the database, and has them in
+    /// the place of those there were.
     pub(super) fn load(&self, connection: &Connection) -> rusqlite::Result<()> {
         let mut by_number: HashMap<i64, Arc<Space>> = HashMap::new();
+        let mut spaces = HashMap::new();
         let mut namespaces =
             connection.prepare("select id, name, dimension, memories from namespace")?;
         let mut rows = namespaces.query([])?;
@@ -85,7 +87,11 @@ impl Spaces {
                 .map(Dimension::new)
                 .transpose()
                 .map_err(|error| unreadable(2, error))?;
-            let space = self.add(namespace, number);
+            let space = Arc::new(Space {
+                number,
+                state: RwLock::default(),
+            });
+            spaces.insert(namespace, space.clone());
             space.change(|state| {
                 state.matrix = dimension.map(|dimension| self.matrix(dimension));
             });
@@ -117,6 +123,7 @@ impl Spaces {
                 return Err(unreadable(2, Invalid::Dimension { got }));
             }
         }
+        *self.spaces.write().unwrap_or_else(PoisonError::into_inner) = spaces;
         Ok(())
     }
 

@@ -4,14 +4,14 @@
 use std::{
     collections::HashMap,
     sync::Arc,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use super::{
-    read, schema,
+    batches, read, schema,
     spaces::{Space, Spaces, write_components},
 };
 use crate::{
@@ -27,6 +27,9 @@ use crate::{
 /// searches.
 pub(super) const NAMESPACES: usize = 1000;
 
+/// The last time that fits the 48 bits of a UUIDv7 (RFC 9562, section 5.7).
+const LAST_MILLISECOND: u64 = (1 << 48) - 1;
+
 /// What names new rows. It never gives a number twice while the process runs,
 /// not even one whose transaction failed or whose row was removed: a search
 /// may still hold it.
@@ -37,15 +40,24 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Goes on after the last row there is.
+    /// Goes on after the last row there is, and after the time in the last id:
+    /// the clock may have been set back since.
     pub(super) fn after_last(connection: &Connection) -> rusqlite::Result<Self> {
-        let last: i64 =
-            connection.query_row("select coalesce(max(number), 0) from memory", [], |row| {
-                row.get(0)
-            })?;
+        let (last, id): (i64, Option<[u8; 16]>) = connection.query_row(
+            "select coalesce(max(number), 0), (select max(id) from memory) from memory",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let ids = ContextV7::new();
+        if let Some([a, b, c, d, e, f, ..]) = id {
+            let next = u64::from_be_bytes([0, 0, a, b, c, d, e, f]) + 1;
+            let next = Duration::from_millis(next.min(LAST_MILLISECOND));
+            // The context gives no time before one that it was asked for.
+            let _ = Timestamp::from_unix(&ids, next.as_secs(), next.subsec_nanos());
+        }
         Ok(Self {
             next: last + 1,
-            ids: ContextV7::new(),
+            ids,
         })
     }
 
@@ -135,14 +147,20 @@ impl<'a> Draft<'a> {
         namespace: &Namespace,
         chunk: Chunk,
     ) -> rusqlite::Result<Result<Vec<Result<MemoryId, Invalid>>, Error>> {
-        if let Err(error) = self.admit(namespace) {
+        if chunk.items.iter().any(Result::is_ok)
+            && let Err(error) = self.admit(namespace)
+        {
             return Ok(Err(error));
         }
-        let consumed = chunk.start + chunk.items.len() as u64;
+        let mut unrecorded = chunk.refused;
         if let Some(batch) = &chunk.batch {
-            let number = self.change(namespace)?.number;
-            let recorded = read::consumed(&self.transaction, number, batch.as_str())?;
-            if recorded != chunk.start {
+            let recorded = match self.number(namespace) {
+                Some(number) => batches::consumed(&self.transaction, number, batch.as_str())?,
+                None => 0,
+            };
+            if recorded == chunk.start {
+                unrecorded.clear();
+            } else if recorded != 0 || unrecorded.len() as u64 != chunk.start {
                 return Ok(Err(Error::BatchInUse(batch.as_str().into())));
             }
         }
@@ -153,10 +171,28 @@ impl<'a> Draft<'a> {
                 Err(invalid) => Err(invalid),
             });
         }
-        if let Some(batch) = &chunk.batch {
-            self.record(namespace, batch.as_str(), chunk.start, consumed, &outcomes)?;
+        if let Some(batch) = &chunk.batch
+            && let Some(number) = self.number(namespace)
+        {
+            batches::record(
+                &self.transaction,
+                number,
+                batch.as_str(),
+                chunk.start,
+                unrecorded,
+                &outcomes,
+            )?;
         }
         Ok(Ok(outcomes))
+    }
+
+    /// Lets the commit succeed and what follows it panic.
+    #[cfg(test)]
+    pub(super) fn panic_when_durable(&mut self) {
+        for change in self.changes.values_mut() {
+            let bad = VectorChange::Push(i64::MAX, Vec::new());
+            change.vectors.insert(0, bad);
+        }
     }
 
     /// Removes a memory; `false` when there is none.
@@ -306,42 +342,6 @@ impl<'a> Draft<'a> {
         Ok(Ok((id, created_at)))
     }
 
-    fn record(
-        &mut self,
-        namespace: &Namespace,
-        batch: &str,
-        start: u64,
-        consumed: u64,
-        outcomes: &[Result<MemoryId, Invalid>],
-    ) -> rusqlite::Result<()> {
-        let space = self.change(namespace)?.number;
-        let mut ids = Vec::with_capacity(outcomes.len() * 16);
-        let mut failures = Vec::new();
-        for (index, outcome) in (start..).zip(outcomes) {
-            match outcome {
-                Ok(id) => ids.extend_from_slice(id.as_bytes()),
-                Err(invalid) => failures.push((index, invalid.to_string())),
-            }
-        }
-        let failures = serde_json::to_string(&failures)
-            .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        self.transaction
-            .prepare_cached(
-                "insert into batch_chunk (namespace, batch, start, ids, failures)
-                 values (?, ?, ?, ?, ?)",
-            )?
-            .execute((space, batch, start, ids, failures))?;
-        self.transaction
-            .prepare_cached(
-                "insert into batch (namespace, id, consumed, updated_at)
-                 values (?, ?, ?, unixepoch())
-                 on conflict do update
-                 set consumed = excluded.consumed, updated_at = excluded.updated_at",
-            )?
-            .execute((space, batch, consumed))?;
-        Ok(())
-    }
-
     /// Refuses a new namespace when there are enough.
     fn admit(&self, namespace: &Namespace) -> Result<(), Error> {
         if self.changes.contains_key(namespace) || self.spaces.get(namespace).is_some() {
@@ -355,6 +355,15 @@ impl<'a> Draft<'a> {
             return Err(Error::TooManyNamespaces { max: NAMESPACES });
         }
         Ok(())
+    }
+
+    /// The number of the namespace, if there is one after what this transaction
+    /// did.
+    fn number(&self, namespace: &Namespace) -> Option<i64> {
+        match self.changes.get(namespace) {
+            Some(change) => Some(change.number),
+            None => self.spaces.get(namespace).map(|space| space.number),
+        }
     }
 
     /// The dimension that vectors must have, after what this transaction did.

@@ -3,16 +3,18 @@
 //! together, so that many clients share the price of one.
 
 use std::{
+    mem,
+    panic::{self, AssertUnwindSafe},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
 use super::{
-    fault,
+    batches, fault,
     folder::Folder,
     readers::blocking,
     spaces::Spaces,
@@ -57,16 +59,21 @@ type Reply<T> = oneshot::Sender<Result<T, Error>>;
 type Outcomes = Vec<Result<MemoryId, Invalid>>;
 
 enum Job {
-    Insert(Namespace, NewMemory, Reply<Memory>),
-    Chunk(Namespace, Chunk, Reply<Outcomes>),
-    Delete(Namespace, MemoryId, Reply<bool>),
+    Insert(Namespace, NewMemory, Answer<Memory>),
+    Chunk(Namespace, Chunk, Answer<Outcomes>),
+    Delete(Namespace, MemoryId, Answer<bool>),
+    #[cfg(test)]
+    Any(AnyWork, Answer<()>),
 }
 
+/// What a test has the writer do.
+#[cfg(test)]
+pub(super) type AnyWork = Box<dyn FnMut(&mut Draft<'_>) + Send>;
+
 /// What a job will be answered once it is durable.
-enum Answer {
-    Insert(Reply<Memory>, Result<Memory, Error>),
-    Chunk(Reply<Outcomes>, Result<Outcomes, Error>),
-    Delete(Reply<bool>, bool),
+struct Answer<T> {
+    reply: Reply<T>,
+    outcome: Option<Result<T, Error>>,
 }
 
 /// What the thread owns.
@@ -75,6 +82,9 @@ struct Desk {
     connection: Connection,
     spaces: Arc<Spaces>,
     names: Names,
+    /// How often old records are looked for, at most, and when they were.
+    pruning: Duration,
+    pruned: Instant,
 }
 
 impl Writer {
@@ -84,6 +94,7 @@ impl Writer {
         connection: Connection,
         spaces: Arc<Spaces>,
         names: Names,
+        pruning: Duration,
     ) -> Result<Self, Error> {
         let (jobs, queue) = mpsc::channel(QUEUE);
         let path = folder.path().to_path_buf();
@@ -92,6 +103,8 @@ impl Writer {
             connection,
             spaces,
             names,
+            pruning,
+            pruned: Instant::now(),
         };
         let thread = thread::Builder::new()
             .name("memory-writer".into())
@@ -132,20 +145,29 @@ impl Writer {
             .await
     }
 
+    /// Has the writer do something in a transaction.
+    #[cfg(test)]
+    pub(super) async fn any(&self, work: AnyWork) -> Result<(), Error> {
+        self.ask(0, |reply| Job::Any(work, reply)).await
+    }
+
     /// Lets the thread finish what waits, and waits for it.
     pub(super) async fn close(&self) -> Result<(), Error> {
         let thread = self.stop();
         blocking(move || join(thread)).await
     }
 
-    async fn ask<T>(&self, size: usize, job: impl FnOnce(Reply<T>) -> Job) -> Result<T, Error> {
+    async fn ask<T>(&self, size: usize, job: impl FnOnce(Answer<T>) -> Job) -> Result<T, Error> {
         let kibibytes = (size >> 10).clamp(1, ROOM) as u32;
         let room = self.room.clone().acquire_many_owned(kibibytes).await;
         let room = room.map_err(|_| Error::Closed)?;
         let jobs = lock(&self.jobs).clone().ok_or(Error::Closed)?;
         let (reply, answer) = oneshot::channel();
         let admitted = Admitted {
-            job: job(reply),
+            job: job(Answer {
+                reply,
+                outcome: None,
+            }),
             _room: room,
         };
         jobs.send(admitted).await.map_err(|_| Error::Closed)?;
@@ -182,6 +204,9 @@ impl Desk {
             }
             usual = group.len();
             self.commit(group);
+            if self.pruned.elapsed() >= self.pruning {
+                self.prune();
+            }
         }
         // The next start is quick then.
         self.write_back("truncate");
@@ -197,58 +222,70 @@ impl Desk {
         }
     }
 
-    /// Commits the jobs together and answers them.
-    fn commit(&mut self, group: Vec<Admitted>) {
-        // Room is given back when the jobs are answered, not before.
-        let (jobs, _room): (Vec<Job>, Vec<OwnedSemaphorePermit>) = group
-            .into_iter()
-            .map(|admitted| (admitted.job, admitted._room))
-            .unzip();
-        let mut answers = Vec::with_capacity(jobs.len());
-        let mut jobs = jobs.into_iter();
-        let result = self.attempt(&mut jobs, &mut answers);
-        let Err(error) = result else {
-            answers.into_iter().for_each(Answer::send);
-            return;
-        };
-        let error = fault::named(&self.folder, error);
-        tracing::warn!(%error, "a commit failed");
-        if matches!(error, Error::Full { .. }) {
-            self.write_back("passive");
-        }
-        for answer in answers {
-            answer.fail(&error);
-        }
-        for job in jobs {
-            job.fail(&error);
+    /// Forgets old batches. If that fails, it is tried again at its time.
+    fn prune(&mut self) {
+        self.pruned = Instant::now();
+        if let Err(error) = batches::prune(&self.connection) {
+            tracing::warn!(%error, "old batches were not forgotten");
         }
     }
 
-    fn attempt(
-        &mut self,
-        jobs: &mut impl Iterator<Item = Job>,
-        answers: &mut Vec<Answer>,
-    ) -> rusqlite::Result<()> {
-        if !self.connection.is_autocommit() {
-            // The last transaction failed, and so did taking it back.
-            self.connection.execute_batch("rollback")?;
+    /// Commits the jobs together and answers them.
+    fn commit(&mut self, group: Vec<Admitted>) {
+        // Room is given back when the jobs are answered, not before.
+        let (mut jobs, _room): (Vec<Job>, Vec<OwnedSemaphorePermit>) = group
+            .into_iter()
+            .map(|admitted| (admitted.job, admitted._room))
+            .unzip();
+        // Unwinding takes the transaction back; what else may be amiss then is
+        // mended below.
+        let attempt = panic::catch_unwind(AssertUnwindSafe(|| self.attempt(&mut jobs)));
+        let failure = match attempt {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => {
+                let error = fault::named(&self.folder, error);
+                tracing::warn!(%error, "a commit failed");
+                if matches!(error, Error::Full { .. }) {
+                    self.write_back("passive");
+                }
+                Some(error)
+            }
+            Err(_) => {
+                let error = fault::panicked(&self.folder);
+                tracing::error!(%error, "a commit panicked");
+                self.recover();
+                Some(error)
+            }
+        };
+        for job in jobs {
+            job.answer(failure.as_ref());
         }
+    }
+
+    /// After a panic: what is in memory may have stayed behind a commit, and
+    /// is read anew.
+    fn recover(&mut self) {
+        if let Err(error) = self
+            .roll_back()
+            .and_then(|()| self.spaces.load(&self.connection))
+        {
+            tracing::error!(%error, "the namespaces could not be read again after a panic");
+        }
+    }
+
+    /// Takes a transaction back that failed, if taking it back failed, too.
+    fn roll_back(&self) -> rusqlite::Result<()> {
+        match self.connection.is_autocommit() {
+            true => Ok(()),
+            false => self.connection.execute_batch("rollback"),
+        }
+    }
+
+    fn attempt(&mut self, jobs: &mut [Job]) -> rusqlite::Result<()> {
+        self.roll_back()?;
         let mut draft = Draft::begin(&mut self.connection, &self.spaces, &mut self.names)?;
         for job in jobs {
-            match job {
-                Job::Insert(namespace, memory, reply) => {
-                    let memory = draft.insert(&namespace, memory)?;
-                    answers.push(Answer::Insert(reply, memory));
-                }
-                Job::Chunk(namespace, chunk, reply) => {
-                    let outcomes = draft.insert_chunk(&namespace, chunk)?;
-                    answers.push(Answer::Chunk(reply, outcomes));
-                }
-                Job::Delete(namespace, id, reply) => {
-                    let found = draft.delete(&namespace, id)?;
-                    answers.push(Answer::Delete(reply, found));
-                }
-            }
+            job.perform(&mut draft)?;
         }
         draft.commit()
     }
@@ -258,35 +295,54 @@ impl Job {
     /// How many memories it writes.
     fn weight(&self) -> usize {
         match self {
-            Self::Insert(..) | Self::Delete(..) => 1,
             Self::Chunk(_, chunk, _) => chunk.items.len(),
+            _ => 1,
         }
     }
 
-    fn fail(self, error: &Error) {
-        // Whoever asked may be gone, here and below; then nobody is told.
+    /// Does the work, which is gone afterwards, and notes the outcome.
+    fn perform(&mut self, draft: &mut Draft<'_>) -> rusqlite::Result<()> {
         match self {
-            Self::Insert(_, _, reply) => drop(reply.send(Err(error.clone()))),
-            Self::Chunk(_, _, reply) => drop(reply.send(Err(error.clone()))),
-            Self::Delete(_, _, reply) => drop(reply.send(Err(error.clone()))),
+            Self::Insert(namespace, memory, answer) => {
+                answer.outcome = Some(draft.insert(namespace, mem::take(memory))?);
+            }
+            Self::Chunk(namespace, chunk, answer) => {
+                answer.outcome = Some(draft.insert_chunk(namespace, mem::take(chunk))?);
+            }
+            Self::Delete(namespace, id, answer) => {
+                answer.outcome = Some(Ok(draft.delete(namespace, *id)?));
+            }
+            #[cfg(test)]
+            Self::Any(work, answer) => {
+                work(draft);
+                answer.outcome = Some(Ok(()));
+            }
+        }
+        Ok(())
+    }
+
+    /// Answers with the failure of the commit, or else with the outcome.
+    fn answer(self, failure: Option<&Error>) {
+        match self {
+            Self::Insert(_, _, answer) => answer.send(failure),
+            Self::Chunk(_, _, answer) => answer.send(failure),
+            Self::Delete(_, _, answer) => answer.send(failure),
+            #[cfg(test)]
+            Self::Any(_, answer) => answer.send(failure),
         }
     }
 }
 
-impl Answer {
-    fn send(self) {
-        match self {
-            Self::Insert(reply, memory) => drop(reply.send(memory)),
-            Self::Chunk(reply, outcomes) => drop(reply.send(outcomes)),
-            Self::Delete(reply, found) => drop(reply.send(Ok(found))),
-        }
-    }
-
-    fn fail(self, error: &Error) {
-        match self {
-            Self::Insert(reply, _) => drop(reply.send(Err(error.clone()))),
-            Self::Chunk(reply, _) => drop(reply.send(Err(error.clone()))),
-            Self::Delete(reply, _) => drop(reply.send(Err(error.clone()))),
+impl<T> Answer<T> {
+    fn send(self, failure: Option<&Error>) {
+        let outcome = match failure {
+            Some(error) => Some(Err(error.clone())),
+            None => self.outcome,
+        };
+        // Without an outcome, whoever asked is told that the store is closed.
+        // They may be gone; then nobody is told.
+        if let Some(outcome) = outcome {
+            drop(self.reply.send(outcome));
         }
     }
 }

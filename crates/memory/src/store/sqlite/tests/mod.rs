@@ -1,9 +1,11 @@
 //! The embedded store: the suite of all stores, and what is its own: what
 //! survives a restart, and its limits. Which folders it refuses is in
-//! `opening`, what happens when the system fails in `faults`.
+//! `opening`, what happens when the system fails in `faults`, and what happens in
+//! the long run in `running`.
 
 mod faults;
 mod opening;
+mod running;
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -13,7 +15,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::{
-    embedding::{Dimension, Metric},
+    embedding::Metric,
     search::Limit,
     settings::Durability,
     store::suite::{chunk, name, read_all, store_suite, text, with_vector},
@@ -44,6 +46,7 @@ async fn nearest_content(store: &SqliteStore, vector: &[f32]) -> String {
         },
         limit: Limit::default(),
         filters: Filters::default(),
+        max_answer: usize::MAX,
     };
     let found = store.search(&here(), search).await.unwrap();
     found[0].memory.content.clone()
@@ -187,7 +190,7 @@ async fn old_batches_are_forgotten() {
     connection
         .execute(
             "update batch set updated_at = unixepoch() - ? where id = 'old'",
-            [RESUMABLE.as_secs() + 10],
+            [batches::RESUMABLE.as_secs() + 10],
         )
         .unwrap();
     drop(connection);
@@ -316,6 +319,7 @@ fn no_query_is_an_expression() {
                     by: By::Words(words(asked).unwrap()),
                     limit: Limit::new(1000).unwrap(),
                     filters: Filters::default(),
+                    max_answer: usize::MAX,
                 };
                 let found = store.search(&here(), search).await.unwrap();
                 assert!(found.iter().any(|f| f.memory.id == stored.id), "{asked:?}");
@@ -368,7 +372,8 @@ fn filters_are_equality_to_the_byte() {
                 };
                 for by in [by_vector, By::Words(Words::parse("word").unwrap().unwrap())] {
                     let limit = Limit::new(1000).unwrap();
-                    let search = Search { by, limit, filters: filters.clone() };
+                    let filters = filters.clone();
+                    let search = Search { by, limit, filters, max_answer: usize::MAX };
                     let found = store.search(&here(), search).await.unwrap();
                     let found: Vec<MemoryId> = found.iter().map(|f| f.memory.id).collect();
                     assert_eq!(found, expected);

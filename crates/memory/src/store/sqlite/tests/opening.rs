@@ -1,4 +1,5 @@
-//! Data folders that cannot be used, and the sentence that says why.
+//! Data folders as they are found: those that cannot be used, with the sentence
+//! that says why, and those that hold more than one would think.
 
 use super::*;
 
@@ -99,4 +100,69 @@ async fn a_vector_that_lost_bytes_is_damage() {
     drop(connection);
     let error = open(folder.path()).unwrap_err();
     assert!(matches!(error, Error::Damaged { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn ids_rise_though_the_clock_was_set_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    store.insert(&here(), text("then")).await.unwrap();
+    drop(store);
+    // As if the clock had been an age ahead, and then at the end of time, after
+    // which ids have no time left to rise to, but are still made.
+    for future in [
+        "7fffffffffff7fffbfffffffffffffff",
+        "ffffffffffff7fffbfffffffffffffff",
+    ] {
+        let connection = Connection::open(folder.path().join("memory.db")).unwrap();
+        connection
+            .execute_batch(&format!(
+                "update memory set id = x'{future}' where number = 1"
+            ))
+            .unwrap();
+        drop(connection);
+        let store = open(folder.path()).unwrap();
+        let pages = store.pages(&here(), None, Filters::default()).await;
+        let mut last = pages.unwrap().next().await.unwrap()[0].id;
+        for _ in 0..100 {
+            let next = store.insert(&here(), text("now")).await.unwrap();
+            assert!(
+                next.id > last || future.starts_with('f'),
+                "{} after {last}",
+                next.id
+            );
+            last = next.id;
+            assert!(store.delete(&here(), next.id).await.unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn only_our_own_files_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = open(folder.path()).unwrap();
+    store.insert(&here(), text("x")).await.unwrap();
+    let bytes = store.figures(&here()).await.unwrap().disk_bytes;
+    let ours: u64 = ["memory.db", "memory.db-wal", "memory.db-shm", "memory.lock"]
+        .iter()
+        .map(|file| fs::metadata(folder.path().join(file)).unwrap().len())
+        .sum();
+    assert_eq!(bytes, ours);
+    let lost = folder.path().join("lost+found");
+    fs::create_dir(&lost).unwrap();
+    fs::write(lost.join("somebody's"), [0; 5000]).unwrap();
+    #[cfg(unix)]
+    fs::set_permissions(&lost, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
+    fs::write(folder.path().join("notes"), [0; 5000]).unwrap();
+    let counted = store.figures(&here()).await;
+    #[cfg(unix)]
+    fs::set_permissions(&lost, std::os::unix::fs::PermissionsExt::from_mode(0o700)).unwrap();
+    assert_eq!(counted.unwrap().disk_bytes, bytes);
+}
+
+#[tokio::test]
+async fn a_file_that_is_missing_counts_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let held = Folder::open(folder.path()).unwrap();
+    assert_eq!(held.disk_bytes().unwrap(), 0);
 }
