@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use crate::process::{Toolchain, command, run, run_quietly, run_within};
+use crate::process::{Toolchain, command, run_quietly, run_within};
 use crate::repository::Repository;
 use crate::server::Server;
 use crate::setup;
@@ -18,6 +18,10 @@ const ADDRESS: &str = "PORTOLAN_ADDRESS";
 
 /// How long a client suite may take; the slowest needs seconds.
 const LIMIT: Duration = Duration::from_secs(300);
+
+/// How long cargo may take, which has to compile everything first: many times
+/// what a slow machine needs, and still an end.
+const CARGO_LIMIT: Duration = Duration::from_secs(90 * 60);
 
 /// What `cargo xtask test` can run, in the order in which it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,9 +117,12 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
 fn run_cargo(repository: &Repository, arguments: &[&str]) -> Result<()> {
     // The cargo that runs us, so that one toolchain does everything.
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run(command(cargo)
-        .args(arguments)
-        .current_dir(repository.root()))
+    run_within(
+        CARGO_LIMIT,
+        command(cargo)
+            .args(arguments)
+            .current_dir(repository.root()),
+    )
 }
 
 /// Runs one suite's own test runner against the server at this address.

@@ -4,6 +4,7 @@
 mod commands;
 mod demo;
 mod encoding;
+mod files;
 mod lines;
 mod output;
 mod services;

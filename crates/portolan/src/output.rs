@@ -11,11 +11,29 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says on one line why the command failed.
 pub(crate) fn error(error: &anyhow::Error) {
-    let sentence = format!("{error:#}")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ");
-    complain(&format!("error: {sentence}"));
+    complain(&format!("error: {}", sentence(error)));
+}
+
+/// The error and its causes on one line. Some errors say their cause
+/// themselves, and some causes only say the same with a number before it: once
+/// is enough.
+fn sentence(error: &anyhow::Error) -> String {
+    let mut sentence = String::new();
+    let mut before = String::new();
+    for cause in error.chain() {
+        let cause = cause.to_string();
+        let cause = cause.split_whitespace().collect::<Vec<_>>().join(" ");
+        if sentence.ends_with(&cause) || (!before.is_empty() && cause.ends_with(&before)) {
+            before = cause;
+            continue;
+        }
+        if !sentence.is_empty() {
+            sentence.push_str(": ");
+        }
+        sentence.push_str(&cause);
+        before = cause;
+    }
+    sentence
 }
 
 /// Says something on standard error that does not stop the command.
@@ -104,6 +122,44 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_cause_is_said_once_and_on_one_line() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("the store failed: {source}")]
+        struct Engine {
+            source: io::Error,
+        }
+        #[derive(Debug, thiserror::Error)]
+        #[error("disk I/O error")]
+        struct Numbered(#[from] Number);
+        #[derive(Debug, thiserror::Error)]
+        #[error("Error code 778: disk I/O error")]
+        struct Number;
+        let disk = || io::Error::other("disk I/O\n error");
+        for (error, expected) in [
+            (disk().into(), "disk I/O error"),
+            (
+                anyhow::Error::new(disk()).context("cannot read"),
+                "cannot read: disk I/O error",
+            ),
+            (
+                Engine { source: disk() }.into(),
+                "the store failed: disk I/O error",
+            ),
+            (
+                anyhow::Error::new(Engine { source: disk() }).context("cannot start"),
+                "cannot start: the store failed: disk I/O error",
+            ),
+            (Numbered(Number).into(), "disk I/O error"),
+            (
+                anyhow::Error::new(Numbered(Number)).context("the store failed: disk I/O error"),
+                "the store failed: disk I/O error",
+            ),
+        ] {
+            assert_eq!(sentence(&error), expected);
+        }
+    }
 
     #[test]
     fn thousands_stand_apart() {

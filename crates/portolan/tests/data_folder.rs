@@ -262,6 +262,30 @@ fn a_disk_that_is_full_at_the_start() {
     );
 }
 
+/// A command that may write files of a few KiB only: a limit that any system
+/// has.
+const SHORT_FILES: &str = "ulimit -S -f 4; trap '' XFSZ; exec \"$@\"";
+
+/// As on a disk that breaks at once; what was begun does not keep the next
+/// start from working.
+#[test]
+fn a_disk_that_takes_no_more_at_the_start() {
+    let folder = Folder::new();
+    let data = folder.data();
+    let output = Command::new("sh")
+        .args(["-c", SHORT_FILES, "sh", env!("CARGO_BIN_EXE_portolan")])
+        .args(["serve", "--listen", "127.0.0.1:0", "--data", &data])
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    let error = failed(&output);
+    assert_eq!(
+        error,
+        format!("the memory store in {data} failed: disk I/O error")
+    );
+    Server::start(&folder, &[]).stop();
+}
+
 /// A limit on the size of files, which any system has: writes fail in the
 /// middle, as on a broken disk.
 #[tokio::test]

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use portolan::memory::grpc::NAMESPACE;
 use portolan::memory::proto::StreamMemoriesRequest;
 use serde_json::{Value, json};
+use support::gate::Gate;
 use support::{Folder, PATIENCE, Server, portolan, run, text, wait};
 use tokio_stream::StreamExt;
 
@@ -44,8 +45,8 @@ fn export(server: &Server, file: &str, arguments: &[&str]) -> Output {
         .chain(arguments))
 }
 
-fn start(server: &Server, direction: &str, file: &str, arguments: &[&str]) -> Child {
-    let mut command = portolan(["memory", direction, file, "--server", &server.url()]);
+fn start(url: &str, direction: &str, file: &str, arguments: &[&str]) -> Child {
+    let mut command = portolan(["memory", direction, file, "--server", url]);
     command
         .args(arguments)
         .stdout(Stdio::piped())
@@ -282,20 +283,44 @@ fn what_cannot_work_is_one_line() {
     }
 }
 
-/// Waits until an import has stored some, and not all.
-async fn until_some_are_stored(server: &Server, least: i64) {
+const MANY: usize = 20_000;
+
+/// A memory of [`file`] has more bytes than this on its way, so all of them do
+/// not pass where [`SOME`] may.
+const LEAST: usize = 60;
+/// Bytes of more than two chunks of 1,200, and of a sixth of the file.
+const SOME: usize = 300_000;
+const _: () = assert!(SOME * 3 < MANY * LEAST);
+
+/// An import through a gate that lets only some of it pass.
+fn start_import(gate: &Gate, path: &str) -> Child {
+    gate.let_up(SOME);
+    start(&gate.url(), "import", path, &["--chunk-lines", "1200"])
+}
+
+/// What an import has noted beside its file.
+fn state(path: &str) -> Option<Value> {
+    let json = fs::read(format!("{path}.import.json")).ok()?;
+    Some(serde_json::from_slice(&json).unwrap())
+}
+
+/// Waits until a running import has had an answer for one chunk more, and gives
+/// what it has noted.
+async fn until_a_chunk_more(child: &mut Child, path: &str, before: &Value) -> Value {
     let begin = Instant::now();
-    while server.total().await < least {
-        assert!(
-            begin.elapsed() < PATIENCE,
-            "{} are stored, not {least}",
-            server.total().await
-        );
+    let chunks = |state: &Value| state["chunks"].as_u64().unwrap_or(0);
+    loop {
+        if let Some(state) = state(path)
+            && chunks(&state) > chunks(before)
+        {
+            assert!(child.try_wait().unwrap().is_none(), "it was in the middle");
+            return state;
+        }
+        assert!(child.try_wait().unwrap().is_none(), "it has ended");
+        assert!(begin.elapsed() < PATIENCE, "no chunk was acknowledged");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }
-
-const MANY: usize = 20_000;
 
 /// Every memory of the file is there, once.
 async fn assert_all_are_there_once(server: &Server) {
@@ -309,23 +334,45 @@ async fn assert_all_are_there_once(server: &Server) {
 async fn an_import_whose_process_is_killed_goes_on() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
+    let gate = Gate::open(server.address());
     let path = file(&folder, "a.jsonl", MANY);
-    let mut kills = 0;
-    for least in [1500, 5000, 9000] {
-        let mut child = start(&server, "import", &path, &["--chunk-lines", "1200"]);
-        until_some_are_stored(&server, least).await;
+    let mut noted = Value::Null;
+    for _ in 0..3 {
+        let mut child = start_import(&gate, &path);
+        let now = until_a_chunk_more(&mut child, &path, &noted).await;
         child.kill().unwrap();
-        kills += i32::from(!child.wait().unwrap().success());
-        assert!(folder.path().join("a.jsonl.import.json").exists());
+        wait(&mut child);
+        // The time of every run counts, to the last chunk.
+        let seconds = |state: &Value| state["seconds"].as_f64().unwrap_or(0.0);
+        assert!(seconds(&now) > seconds(&noted), "{now} after {noted}");
+        noted = state(&path).unwrap();
     }
-    assert_eq!(kills, 3, "every one was in the middle");
     // Somebody else's import of the same file must not be mixed with this one.
-    let other = import(&server, &path, &["--namespace", "other"]);
-    assert!(
-        text(&other.stderr)
-            .starts_with("error: an import to namespace default was begun and not finished")
-    );
-    let imported = summary(&import(&server, &path, &["--json"]));
+    for (arguments, expected) in [
+        (["--namespace", "other"], "to namespace default"),
+        (
+            ["--max-message-size", "64KiB"],
+            "with --max-message-size 4194304",
+        ),
+    ] {
+        let url = gate.url();
+        let arguments = ["memory", "import", &path, "--server", &url]
+            .into_iter()
+            .chain(arguments);
+        let other = run(arguments);
+        assert_eq!(
+            text(&other.stderr),
+            format!(
+                "error: an import {expected} was begun and not finished; \
+                 finish it or begin anew with --restart\n"
+            )
+        );
+    }
+    gate.let_up(usize::MAX);
+    // The same server, in other words.
+    let address = gate.url().replace("http://", "");
+    let output = run(["memory", "import", &path, "--server", &address, "--json"]);
+    let imported = summary(&output);
     assert_eq!(
         (
             &imported["stored"],
@@ -334,6 +381,7 @@ async fn an_import_whose_process_is_killed_goes_on() {
         ),
         (&json!(MANY), &json!(0), &json!(true))
     );
+    assert!(imported["seconds"].as_f64() > noted["seconds"].as_f64());
     assert_all_are_there_once(&server).await;
 }
 
@@ -341,11 +389,12 @@ async fn an_import_whose_process_is_killed_goes_on() {
 async fn an_import_whose_server_is_killed_goes_on() {
     let folder = Folder::new();
     let mut server = Server::start(&folder, &[]);
-    let address = server.address().to_string();
+    let gate = Gate::open(server.address());
     let path = file(&folder, "a.jsonl", MANY);
-    for least in [1500, 6000] {
-        let child = start(&server, "import", &path, &["--chunk-lines", "1200"]);
-        until_some_are_stored(&server, least).await;
+    let mut noted = Value::Null;
+    for _ in 0..2 {
+        let mut child = start_import(&gate, &path);
+        noted = until_a_chunk_more(&mut child, &path, &noted).await;
         server.kill();
         let output = child.wait_with_output().unwrap();
         assert_eq!(output.status.code(), Some(1), "{output:?}");
@@ -359,12 +408,13 @@ async fn an_import_whose_server_is_killed_goes_on() {
             "{stderr}"
         );
         assert_eq!(stderr.lines().count(), 1, "{stderr}");
-        server = Server::start_at(&folder, &[&address], &[]);
+        server = Server::start(&folder, &[]);
+        gate.lead_to(server.address());
+        noted = state(&path).unwrap_or(noted);
     }
-    assert_eq!(
-        summary(&import(&server, &path, &["--json"]))["stored"],
-        MANY
-    );
+    gate.let_up(usize::MAX);
+    let output = run(["memory", "import", &path, "--server", &gate.url(), "--json"]);
+    assert_eq!(summary(&output)["stored"], MANY);
     assert_all_are_there_once(&server).await;
 }
 
@@ -372,9 +422,10 @@ async fn an_import_whose_server_is_killed_goes_on() {
 async fn restart_begins_anew() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
+    let gate = Gate::open(server.address());
     let path = file(&folder, "a.jsonl", MANY);
-    let mut child = start(&server, "import", &path, &["--chunk-lines", "1200"]);
-    until_some_are_stored(&server, 1500).await;
+    let mut child = start_import(&gate, &path);
+    until_a_chunk_more(&mut child, &path, &Value::Null).await;
     child.kill().unwrap();
     wait(&mut child);
     let restarted = summary(&import(&server, &path, &["--json", "--restart"]));
@@ -386,9 +437,51 @@ async fn restart_begins_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_is_not_there_leaves_nothing_behind() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let path = file(&folder, "a.jsonl", 3);
+    for mistyped in ["127.0.0.1:1", "not a url"] {
+        let output = run(["memory", "import", &path, "--server", mistyped]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        assert_eq!(state(&path), None, "{mistyped}");
+    }
+    let imported = summary(&import(&server, &path, &["--json"]));
+    assert_eq!(
+        (&imported["stored"], &imported["resumed"]),
+        (&json!(3), &json!(false))
+    );
+}
+
+/// The answer to the largest chunk fits in a message, whether it has ids or
+/// failures.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_chunk_is_answered() {
+    const LARGEST: usize = 50_000;
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--dimension", "2", "--durability", "os"]);
+    let arguments = ["--json", "--chunk-lines", "50000"];
+    for (line, code, stored) in [
+        (r#"{"content":"a"}"#, 0, LARGEST),
+        (r#"{"content":"a","vector":[1]}"#, 1, 0),
+    ] {
+        let path = folder.join("a.jsonl");
+        fs::write(&path, format!("{line}\n").repeat(LARGEST)).unwrap();
+        let output = import(&server, &path, &arguments);
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(
+            (&summary["stored"], &summary["failed"]),
+            (&json!(stored), &json!(LARGEST - stored))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_export_that_is_killed_goes_on() {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
+    let gate = Gate::open(server.address());
     let path = file(&folder, "a.jsonl", MANY);
     summary(&import(&server, &path, &["--json"]));
     let whole = text(&export(&server, "-", &[]).stdout);
@@ -396,8 +489,13 @@ async fn an_export_that_is_killed_goes_on() {
     for name in ["b.jsonl", "b.jsonl.zst"] {
         let path = folder.join(name);
         let part = folder.path().join(format!("{name}.part"));
-        let mut child = start(&server, "export", &path, &[]);
+        // More than the first piece of 1,000, and less than all.
+        gate.let_down(SOME);
+        let mut child = start(&gate.url(), "export", &path, &[]);
+        let begin = Instant::now();
         while fs::metadata(&part).map_or(0, |metadata| metadata.len()) == 0 {
+            assert!(child.try_wait().unwrap().is_none(), "it has ended");
+            assert!(begin.elapsed() < PATIENCE, "nothing was written");
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         child.kill().unwrap();

@@ -4,16 +4,17 @@
 mod support;
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use portolan::memory::proto::{
-    GetMemoryRequest, SearchTextRequest, StoreMemoryRequest, StreamMemoriesRequest,
+    DeleteMemoryRequest, GetMemoryRequest, SearchTextRequest, StoreMemoryRequest,
+    StreamMemoriesRequest,
 };
-use support::{Folder, Server, portolan, run, text};
+use support::{Folder, PATIENCE, Server, portolan, run, signal, text};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Code;
@@ -145,9 +146,15 @@ fn a_data_folder_that_is_read_only_is_named() {
     fs::set_permissions(&data, fs::Permissions::from_mode(0o555)).unwrap();
     fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let mut command = portolan(["serve", "--listen", "127.0.0.1:0", "--data", &data]);
-    // Permissions do not stop the administrator, so be somebody else.
+    // Permissions do not stop the administrator, so be somebody else, with a
+    // copy of the binary: the original may be in a folder of his own.
     if fs::metadata("/proc/self").unwrap().uid() == 0 {
-        command.uid(65_534).gid(65_534);
+        command = Command::new(copied_binary(&folder));
+        command
+            .args(["serve", "--listen", "127.0.0.1:0", "--data", &data])
+            .env_remove("RUST_LOG")
+            .uid(65_534)
+            .gid(65_534);
     }
     let error = error(&command.output().unwrap());
     assert!(
@@ -156,6 +163,20 @@ fn a_data_folder_that_is_read_only_is_named() {
     );
     assert!(error.ends_with("or choose another with --data"), "{error}");
     fs::set_permissions(&data, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// The binary where everybody may run it.
+fn copied_binary(folder: &Folder) -> String {
+    let copy = folder.join("portolan");
+    // By another process: what one of ours has open for writing cannot be run
+    // while a child of another thread still has it, too.
+    let copied = Command::new("cp")
+        .args([env!("CARGO_BIN_EXE_portolan"), &copy])
+        .status()
+        .unwrap();
+    assert!(copied.success());
+    fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
+    copy
 }
 
 #[test]
@@ -169,6 +190,7 @@ fn wrong_use_is_told_apart_from_failure() {
         &["serve", "--nonsense"],
         &["memory", "import"],
         &["memory", "import", "a", "--chunk-lines", "0"],
+        &["memory", "import", "a", "--chunk-lines", "50001"],
         &["memory", "export", "a", "--namespace", "No Spaces"],
         &["nonsense"],
         &[],
@@ -229,6 +251,20 @@ async fn what_was_stored_is_there_after_a_restart() {
     assert_eq!(found.into_inner(), stored);
 }
 
+/// Waits, but not for ever.
+async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !is_so() {
+        assert!(begin.elapsed() < PATIENCE, "waited in vain for {what}");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+fn in_flight(server: &Server, calls: usize) -> bool {
+    let line = format!("portolan_requests_in_flight {calls}");
+    server.http("GET /metrics", &[], "").contains(&line)
+}
+
 async fn a_signal_lets_running_calls_finish(signal: &str) {
     let folder = Folder::new();
     let server = Server::start(&folder, &[]);
@@ -241,16 +277,12 @@ async fn a_signal_lets_running_calls_finish(signal: &str) {
     });
     items.send(memory("one")).await.unwrap();
     // Only a call that has begun is one to wait for.
-    while !server
-        .http("GET /metrics", &[], "")
-        .contains("portolan_requests_in_flight 1")
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("calls in flight", || in_flight(&server, 1)).await;
     server.signal(signal);
-    while std::net::TcpStream::connect(server.address()).is_ok() {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the end of listening", || {
+        TcpStream::connect(server.address()).is_err()
+    })
+    .await;
     items.send(memory("two")).await.unwrap();
     drop(items);
     assert_eq!(call.await.unwrap().unwrap().into_inner().stored_count, 2);
@@ -281,24 +313,17 @@ async fn draining_has_a_limit_and_a_second_signal_ends_it() {
                 .await
         });
         items.send(memory("one")).await.unwrap();
-        while !server
-            .http("GET /metrics", &[], "")
-            .contains("portolan_requests_in_flight 1")
-        {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        until("calls in flight", || in_flight(&server, 1)).await;
         let begin = Instant::now();
         server.signal("TERM");
         if signals == 2 {
-            while !server.log().contains("draining") {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
+            until("draining", || server.log().contains("draining")).await;
             server.signal("TERM");
         }
         let (status, _) = server.wait();
         assert_eq!(status.code(), Some(0));
         assert!(
-            begin.elapsed() < Duration::from_secs(10),
+            begin.elapsed() < Duration::from_secs(25),
             "{:?}",
             begin.elapsed()
         );
@@ -364,6 +389,73 @@ async fn a_demo_that_broke_off_is_finished() {
     server.stop();
     let total = Server::start(&folder, &["--demo"]).total_in("demo").await;
     assert_eq!(Server::start(&folder, &[]).total_in("demo").await, total);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_demo_that_was_deleted_is_loaded_again() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--demo"]);
+    let total = server.total_in("demo").await;
+    let mut client = server.memories().await;
+    let all = client
+        .stream_memories(demo(StreamMemoriesRequest::default()))
+        .await
+        .unwrap()
+        .into_inner();
+    let ids: Vec<_> = all.map(|memory| memory.unwrap().id).collect().await;
+    // At the same time, so that they share commits.
+    let mut deleting = tokio::task::JoinSet::new();
+    for ids in ids.chunks(100) {
+        let (mut client, ids) = (client.clone(), ids.to_vec());
+        deleting.spawn(async move {
+            for id in ids {
+                client
+                    .delete_memory(demo(DeleteMemoryRequest { id }))
+                    .await
+                    .unwrap();
+            }
+        });
+    }
+    deleting.join_all().await;
+    assert_eq!(server.total_in("demo").await, 0);
+    server.stop();
+    let server = Server::start(&folder, &["--demo"]);
+    assert_eq!(server.total_in("demo").await, total);
+}
+
+/// A signal while the demo is being loaded, and its next start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_the_loading_of_the_demo() {
+    let whole = Folder::new();
+    let whole = Server::start(&whole, &["--demo"]).total_in("demo").await;
+    let mut in_the_middle = 0;
+    // On a machine that is busy a signal may come after the end.
+    for attempt in 0..20 {
+        let folder = Folder::new();
+        let mark = folder.path().join("data/demo.loading");
+        let mut command = portolan(["serve", "--demo", "--listen", "127.0.0.1:0"]);
+        let child = command
+            .args(["--data", &folder.data()])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        until("the mark", || mark.exists()).await;
+        // A second signal is only in a greater hurry.
+        for _ in 0..=attempt % 2 {
+            signal(&child, "TERM");
+        }
+        let output = child.wait_with_output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        in_the_middle += usize::from(output.stdout.is_empty() && mark.exists());
+        let server = Server::start(&folder, &["--demo"]);
+        assert_eq!(server.total_in("demo").await, whole);
+        server.stop();
+        if in_the_middle >= 2 {
+            return;
+        }
+    }
+    panic!("{in_the_middle} of 20 were ended in the middle");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -459,19 +551,9 @@ async fn calls_are_counted_in_every_protocol() {
             .await
     });
     items.send(memory("four")).await.unwrap();
-    while !server
-        .http("GET /metrics", &[], "")
-        .contains("portolan_requests_in_flight 1")
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("calls in flight", || in_flight(&server, 1)).await;
     call.abort();
-    while !server
-        .http("GET /metrics", &[], "")
-        .contains("portolan_requests_in_flight 0")
-    {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("calls in flight", || in_flight(&server, 0)).await;
     let mut all = client
         .stream_memories(StreamMemoriesRequest::default())
         .await

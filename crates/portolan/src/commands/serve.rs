@@ -10,7 +10,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 use portolan_memory::{Dimension, Memories, Metric, Settings};
 use portolan_server::{BuildInfo, Drained, Listener, Metrics, Server, logging};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
 
 use crate::{demo, output, services, units};
 
@@ -132,8 +134,8 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 async fn serve(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    // Before anything can be printed that a script may answer with a signal.
-    let mut signals = Signals::catch()?;
+    // Before anything is done that a signal should end in good order.
+    let signals = Signals::catch()?;
     let listeners = arguments
         .listen
         .iter()
@@ -147,11 +149,11 @@ async fn serve(arguments: Arguments) -> anyhow::Result<ExitCode> {
         metric: arguments.metric.into(),
         durability: arguments.durability.into(),
     };
-    let folder = settings.data.clone();
-    let memories = tokio::task::spawn_blocking(move || Memories::open(&settings)).await??;
-    if arguments.demo {
-        demo::load(&memories, &folder).await?;
-    }
+    let Some(memories) = open(settings, arguments.demo, &signals).await? else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    // An answer that the gateway would refuse is not put together first.
+    let memories = memories.with_max_answer(arguments.max_message_size);
 
     let metrics = Metrics::new(BuildInfo {
         version: env!("CARGO_PKG_VERSION"),
@@ -171,16 +173,48 @@ async fn serve(arguments: Arguments) -> anyhow::Result<ExitCode> {
         server = server.listen(listener);
     }
 
-    let mut impatient = Signals::catch()?;
     let Drained { .. } = tokio::select! {
-        drained = server.serve(signals.next()) => drained,
-        () = impatient.second() => {
+        drained = server.serve(signals.first()) => drained,
+        () = signals.second() => {
             tracing::warn!("second signal, running calls are cut");
             Drained { cut: 0 }
         }
     };
     memories.close().await?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Opens the data folder and sees to the demo. `None` when a signal came before
+/// that was done; what was begun is then as after a crash, and a next start goes
+/// on with it.
+async fn open(
+    settings: Settings,
+    demo: bool,
+    signals: &Signals,
+) -> anyhow::Result<Option<Memories>> {
+    let folder = settings.data.clone();
+    let opening = tokio::task::spawn_blocking(move || Memories::open(&settings));
+    let memories = tokio::select! {
+        memories = opening => memories??,
+        // The end of the process waits for it a little.
+        () = signals.first() => return Ok(None),
+    };
+    if demo {
+        let loaded = tokio::select! {
+            loaded = demo::load(&memories, &folder) => Some(loaded),
+            () = signals.first() => None,
+        };
+        let Some(loaded) = loaded else {
+            // A second signal need not wait for what is on its way to the disk.
+            tokio::select! {
+                closed = memories.close() => closed?,
+                () = signals.second() => {}
+            }
+            return Ok(None);
+        };
+        loaded?;
+    }
+    Ok(Some(memories))
 }
 
 /// As long as there is neither TLS nor authentication, whoever reaches the port
@@ -200,30 +234,49 @@ fn warn_of_strangers(listeners: &[Listener]) {
     }
 }
 
-/// The signals that end a server.
+/// The signals that end a server, counted from the moment on in which they are
+/// caught: nobody has to be waiting when one comes.
 struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    count: watch::Receiver<usize>,
+    counting: JoinHandle<()>,
 }
 
 impl Signals {
     fn catch() -> anyhow::Result<Self> {
         let catch = |kind| signal(kind).context("cannot catch signals");
-        Ok(Self {
-            terminate: catch(SignalKind::terminate())?,
-            interrupt: catch(SignalKind::interrupt())?,
-        })
+        let mut terminate = catch(SignalKind::terminate())?;
+        let mut interrupt = catch(SignalKind::interrupt())?;
+        let (counter, count) = watch::channel(0);
+        let counting = tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => {}
+                    _ = interrupt.recv() => {}
+                }
+                counter.send_modify(|count| *count += 1);
+            }
+        });
+        Ok(Self { count, counting })
     }
 
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+    async fn first(&self) {
+        self.reach(1).await;
     }
 
-    async fn second(&mut self) {
-        self.next().await;
-        self.next().await;
+    async fn second(&self) {
+        self.reach(2).await;
+    }
+
+    /// Waits until so many have come, from the beginning on.
+    async fn reach(&self, signals: usize) {
+        let mut count = self.count.clone();
+        // The one who counts lives as long as `self`.
+        let _ = count.wait_for(|count| *count >= signals).await;
+    }
+}
+
+impl Drop for Signals {
+    fn drop(&mut self) {
+        self.counting.abort();
     }
 }

@@ -2,6 +2,7 @@
 //! folder of its own.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod gate;
 pub(crate) mod wire;
 
 use std::ffi::OsStr;

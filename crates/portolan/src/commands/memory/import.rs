@@ -21,7 +21,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::chunks::{Counted, Found, read};
-use super::state::{Failure, Input, State};
+use super::state::{Failure, Input, Order, State};
 use super::{Failed, Place, decompressed};
 use crate::lines::MemoryJson;
 use crate::output::{self, Progress, Unit, thousands};
@@ -30,6 +30,10 @@ use crate::units;
 /// How many memories may wait between the reader, the connection and the
 /// server.
 const QUEUE: usize = 64;
+
+/// The most lines of a chunk: its answer has the ids of all of them, or why they
+/// were refused, and has to fit in a message of 4 MiB.
+const MOST_CHUNK_LINES: i64 = 50_000;
 
 /// How long the server may say that a chunk is being stored already …
 const BUSY_PATIENCE: Duration = Duration::from_secs(30);
@@ -55,8 +59,9 @@ pub(super) struct Arguments {
     #[arg(long)]
     restart: bool,
 
-    /// Lines that are sent together, and sent again together after a failure
-    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    /// Lines that are sent together, and sent again together after a failure; at
+    /// most 50000
+    #[arg(long, value_name = "N", default_value_t = 5000, value_parser = clap::value_parser!(u32).range(1..=MOST_CHUNK_LINES))]
     chunk_lines: u32,
 
     /// The largest message that the server takes; larger memories are reported
@@ -72,21 +77,21 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let name = arguments.file.display().to_string();
     let mut import = Import::open(&arguments)?;
     let client = MemoryServiceClient::new(arguments.place.connect().await?);
+    // Only now: what a mistyped address leaves behind would block the right one.
+    import.begin()?;
     let json = Arc::new(MemoryJson::new()?);
     let total = import
         .state_path
         .is_some()
-        .then(|| import.state.input.bytes());
+        .then(|| import.state.order.input.bytes());
     let mut progress = Progress::new(total, Unit::Bytes);
-    let earlier = import.state.seconds;
-    let started = Instant::now();
     let mut since_progress = Instant::now();
     loop {
         let chunks = import.state.chunks;
         let sent = import
             .send_rest(&arguments, &client, &json, &mut progress)
             .await;
-        import.state.seconds = earlier + started.elapsed().as_secs_f64();
+        import.count_seconds();
         if import.state.chunks > chunks {
             since_progress = Instant::now();
         }
@@ -119,19 +124,26 @@ struct Import {
     /// Absent for standard input, which cannot be read again.
     state_path: Option<PathBuf>,
     resumed: bool,
+    /// Until when the state's seconds are counted.
+    counted: Instant,
 }
 
 impl Import {
-    /// Begins, or goes on where an earlier run stopped.
+    /// Finds out what there is to do: all of it, or what an earlier run has left.
     fn open(arguments: &Arguments) -> anyhow::Result<Self> {
-        let (server, namespace) = (&arguments.place.server, arguments.place.namespace.as_str());
+        let mut order = Order {
+            server: arguments.place.url()?.to_string(),
+            namespace: arguments.place.namespace.as_str().to_owned(),
+            input: Input::default(),
+            max_message_size: arguments.max_message_size,
+        };
         let chunk_lines = u64::from(arguments.chunk_lines);
         if arguments.file == Path::new("-") {
-            let state = State::new(server, namespace, Input::default(), chunk_lines);
             return Ok(Self {
-                state,
+                state: State::new(order, chunk_lines),
                 state_path: None,
                 resumed: false,
+                counted: Instant::now(),
             });
         }
         let cannot_read = || format!("cannot read {}", arguments.file.display());
@@ -141,7 +153,7 @@ impl Import {
         {
             bail!("cannot read {}: it is a folder", arguments.file.display());
         }
-        let input = Input::of(&arguments.file).with_context(cannot_read)?;
+        order.input = Input::of(&arguments.file).with_context(cannot_read)?;
         let path = State::path(&arguments.file);
         let earlier = if arguments.restart {
             None
@@ -151,21 +163,34 @@ impl Import {
         let resumed = earlier.is_some();
         let state = match earlier {
             Some(state) => {
-                state.must_match(server, namespace, &input)?;
+                state.must_match(&order)?;
                 state
             }
-            None => {
-                let state = State::new(server, namespace, input, chunk_lines);
-                // Before anything is sent: its name must be known to a next run.
-                state.save(&path)?;
-                state
-            }
+            None => State::new(order, chunk_lines),
         };
         Ok(Self {
             state,
             state_path: Some(path),
             resumed,
+            counted: Instant::now(),
         })
+    }
+
+    /// Saves the state before anything is sent: a next run must know the name
+    /// of this import.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        self.counted = Instant::now();
+        match &self.state_path {
+            Some(path) if !self.resumed => self.state.save(path),
+            _ => Ok(()),
+        }
+    }
+
+    /// Adds the time since it was last counted.
+    fn count_seconds(&mut self) {
+        let now = Instant::now();
+        self.state.seconds += (now - self.counted).as_secs_f64();
+        self.counted = now;
     }
 
     /// Reads the input from where it was left, and sends it.
@@ -192,6 +217,7 @@ impl Import {
                     .await?;
             }
             self.state.chunks += 1;
+            self.count_seconds();
             if let Some(path) = &self.state_path {
                 self.state.save(path)?;
             }

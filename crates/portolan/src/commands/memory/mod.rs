@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::Subcommand;
+use http::Uri;
 use portolan_memory::Namespace;
 use portolan_memory::grpc::NAMESPACE;
 use tonic::metadata::{Ascii, MetadataValue};
@@ -74,20 +75,39 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 impl Place {
+    /// The server's address, in the one form that all its spellings have.
+    fn url(&self) -> anyhow::Result<Uri> {
+        let server = self.server.as_str();
+        let url = if server.contains("://") {
+            server.parse()
+        } else {
+            format!("http://{server}").parse::<Uri>()
+        };
+        let normal = url.ok().and_then(|url| {
+            let (scheme, authority) = (url.scheme()?.as_str(), url.authority()?);
+            let scheme = scheme.to_ascii_lowercase();
+            if !matches!(scheme.as_str(), "http" | "https") {
+                return None;
+            }
+            let port = match authority.port_u16() {
+                Some(port) => port,
+                // What stands after the colon is no number.
+                None if !authority.as_str().ends_with(authority.host()) => return None,
+                None if scheme == "https" => 443,
+                None => 80,
+            };
+            let host = authority.host().to_ascii_lowercase();
+            let path = url.path().trim_end_matches('/');
+            format!("{scheme}://{host}:{port}{path}").parse().ok()
+        });
+        normal.with_context(|| {
+            format!("`{server}` is not the address of a server; write http://127.0.0.1:50051")
+        })
+    }
+
     /// Connects, so that a wrong address is told before any work.
     async fn connect(&self) -> anyhow::Result<Channel> {
-        let url = if self.server.contains("://") {
-            self.server.clone()
-        } else {
-            format!("http://{}", self.server)
-        };
-        let endpoint = Endpoint::from_shared(url)
-            .with_context(|| {
-                format!(
-                    "`{}` is not the address of a server; write http://127.0.0.1:50051",
-                    self.server
-                )
-            })?
+        let endpoint = Endpoint::from(self.url()?)
             .connect_timeout(CONNECT_TIMEOUT)
             .http2_keep_alive_interval(PING_INTERVAL)
             .initial_stream_window_size(WINDOW)
@@ -155,4 +175,43 @@ fn decompressed<R: Read + Send + 'static>(reader: R) -> std::io::Result<Box<dyn 
     } else {
         Box::new(reader)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_has_one_address_however_it_is_written() {
+        let url = |server: &str| {
+            let place = Place {
+                server: server.to_owned(),
+                namespace: Namespace::default(),
+            };
+            place.url().map(|url| url.to_string())
+        };
+        for (server, expected) in [
+            ("http://127.0.0.1:50051", "http://127.0.0.1:50051/"),
+            ("127.0.0.1:50051", "http://127.0.0.1:50051/"),
+            ("HTTP://Example.COM/", "http://example.com:80/"),
+            ("example.com", "http://example.com:80/"),
+            ("https://[::1]", "https://[::1]:443/"),
+            ("http://a:1/below/", "http://a:1/below"),
+        ] {
+            assert_eq!(url(server).unwrap(), expected, "{server}");
+        }
+        for server in [
+            "",
+            "not a url",
+            "http://",
+            "http://a:port",
+            "://a",
+            "ftp://a",
+        ] {
+            assert_eq!(
+                url(server).unwrap_err().to_string(),
+                format!("`{server}` is not the address of a server; write http://127.0.0.1:50051")
+            );
+        }
+    }
 }

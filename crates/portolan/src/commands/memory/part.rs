@@ -3,12 +3,13 @@
 //! memory that is whole.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use crate::files;
 use crate::lines::{Lines, MemoryJson};
 
 /// A piece has this many memories at most …
@@ -115,7 +116,7 @@ impl Part {
                 self.file.write_all(&zstd::bulk::compress(&[], LEVEL)?)?;
             }
             self.file.sync_all()?;
-            fs::rename(&self.unfinished, &self.finished)
+            files::rename(&self.unfinished, &self.finished)
         };
         finish().with_context(|| format!("cannot write {}", self.finished.display()))
     }
@@ -223,6 +224,8 @@ impl<R: BufRead> BufRead for Consumed<R> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use portolan_memory::proto::Memory;
 
     use super::*;

@@ -4,12 +4,14 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
+
+use crate::files;
 
 /// How much of the input tells it from another one of the same size.
 const HEAD: u64 = 1 << 20;
@@ -21,9 +23,7 @@ pub(super) const FAILURES: usize = 10;
 pub(super) struct State {
     /// Names the import to the server.
     pub(super) import: String,
-    pub(super) server: String,
-    pub(super) namespace: String,
-    pub(super) input: Input,
+    pub(super) order: Order,
     /// Lines of a chunk.
     pub(super) chunk_lines: u64,
     /// Chunks that the server has acknowledged.
@@ -33,6 +33,18 @@ pub(super) struct State {
     pub(super) failures: Vec<Failure>,
     /// Seconds of work.
     pub(super) seconds: f64,
+}
+
+/// What is to be imported, and where to. A run that goes on has to be told the
+/// same.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
+pub(super) struct Order {
+    pub(super) server: String,
+    pub(super) namespace: String,
+    pub(super) input: Input,
+    /// Larger memories are not sent. A batch counts those that are, so with
+    /// another limit the server would pass over the wrong ones.
+    pub(super) max_message_size: usize,
 }
 
 /// Tells an input from another; standard input cannot be told.
@@ -83,12 +95,10 @@ impl State {
     }
 
     /// An import that begins.
-    pub(super) fn new(server: &str, namespace: &str, input: Input, chunk_lines: u64) -> Self {
+    pub(super) fn new(order: Order, chunk_lines: u64) -> Self {
         Self {
             import: Uuid::now_v7().to_string(),
-            server: server.to_owned(),
-            namespace: namespace.to_owned(),
-            input,
+            order,
             chunk_lines,
             chunks: 0,
             stored: 0,
@@ -111,18 +121,16 @@ impl State {
 
     /// Makes sure that this is the same import: anything else would store some
     /// memories twice and others not at all.
-    pub(super) fn must_match(
-        &self,
-        server: &str,
-        namespace: &str,
-        input: &Input,
-    ) -> anyhow::Result<()> {
-        let difference = if self.input != *input {
+    pub(super) fn must_match(&self, order: &Order) -> anyhow::Result<()> {
+        let begun = &self.order;
+        let difference = if begun.input != order.input {
             "of other contents".to_owned()
-        } else if self.server != server {
-            format!("to {}", self.server)
-        } else if self.namespace != namespace {
-            format!("to namespace {}", self.namespace)
+        } else if begun.server != order.server {
+            format!("to {}", begun.server)
+        } else if begun.namespace != order.namespace {
+            format!("to namespace {}", begun.namespace)
+        } else if begun.max_message_size != order.max_message_size {
+            format!("with --max-message-size {}", begun.max_message_size)
         } else {
             return Ok(());
         };
@@ -133,15 +141,8 @@ impl State {
 
     /// Writes the state so that a crash leaves the old one or the new one.
     pub(super) fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let write = || -> io::Result<()> {
-            let mut new = OsString::from(path.as_os_str());
-            new.push(".new");
-            let mut file = File::create(&new)?;
-            file.write_all(&serde_json::to_vec_pretty(self)?)?;
-            file.sync_all()?;
-            fs::rename(&new, path)
-        };
-        write().with_context(|| format!("cannot write {}", path.display()))
+        let json = serde_json::to_vec_pretty(self)?;
+        files::write(path, &json).with_context(|| format!("cannot write {}", path.display()))
     }
 
     /// Notes a line that was not stored.
@@ -167,34 +168,40 @@ mod tests {
         assert_eq!(State::load(&path).unwrap(), None);
 
         let input = Input::of(&file).unwrap();
-        let mut state = State::new("http://a", "default", input.clone(), 5000);
+        let order = Order {
+            server: "http://a:80".into(),
+            namespace: "default".into(),
+            input,
+            max_message_size: 4096,
+        };
+        let mut state = State::new(order.clone(), 5000);
         (0..12).for_each(|line| state.fail(line, "bad".into()));
         state.save(&path).unwrap();
         assert_eq!(State::load(&path).unwrap().unwrap(), state);
         assert_eq!((state.failed, state.failures.len()), (12, FAILURES));
-        assert!(state.must_match("http://a", "default", &input).is_ok());
-        for (server, namespace, expected) in [
-            ("http://b", "default", "to http://a"),
-            ("http://a", "x", "to namespace default"),
+        assert!(state.must_match(&order).is_ok());
+        fs::write(&file, "one\ntwO\n").unwrap();
+        let (mut server, mut namespace) = (order.clone(), order.clone());
+        let (mut contents, mut size) = (order.clone(), order);
+        server.server = "http://b:80".into();
+        namespace.namespace = "x".into();
+        contents.input = Input::of(&file).unwrap();
+        size.max_message_size = 4097;
+        for (other, expected) in [
+            (server, "to http://a:80"),
+            (namespace, "to namespace default"),
+            (contents, "of other contents"),
+            (size, "with --max-message-size 4096"),
         ] {
-            let error = state
-                .must_match(server, namespace, &input)
-                .unwrap_err()
-                .to_string();
-            assert!(
-                error.starts_with(&format!("an import {expected} was begun")),
-                "{error}"
+            let error = state.must_match(&other).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "an import {expected} was begun and not finished; \
+                     finish it or begin anew with --restart"
+                )
             );
         }
-        fs::write(&file, "one\ntwO\n").unwrap();
-        let changed = Input::of(&file).unwrap();
-        assert!(
-            state
-                .must_match("http://a", "default", &changed)
-                .unwrap_err()
-                .to_string()
-                .contains("of other contents")
-        );
 
         fs::write(&path, "{").unwrap();
         assert!(
