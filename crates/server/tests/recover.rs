@@ -6,6 +6,7 @@ mod support;
 use std::convert::Infallible;
 use std::time::Duration;
 
+use base64::Engine;
 use bytes::Bytes;
 use futures_util::stream;
 use http::header::CONTENT_TYPE;
@@ -70,6 +71,65 @@ async fn a_panic_before_the_response_is_an_internal_error() {
         }
         let response = client.request(get(&server.url("/fine"))).await.unwrap();
         assert_eq!(text(response).await, "ticktick", "the connection lives");
+    }
+}
+
+#[tokio::test]
+async fn each_protocol_is_told_in_its_own_words() {
+    const TRAILERS: &[u8] = b"\x80\0\0\0\x2fgrpc-status: 13\r\ngrpc-message: internal error\r\n";
+    const CONNECT: &[u8] = br#"{"code":"internal","message":"internal error"}"#;
+    const END: &[u8] =
+        b"\x02\0\0\0\x38{\"error\":{\"code\":\"internal\",\"message\":\"internal error\"}}";
+    let text = base64::engine::general_purpose::STANDARD.encode(TRAILERS);
+    let server = Running::start(Server::new(service_fn(falling)));
+    for client in [http1(), http2()] {
+        for path in ["/call", "/future"] {
+            for (asked, status, answered, body) in [
+                (
+                    "application/grpc-web",
+                    200,
+                    "application/grpc-web+proto",
+                    TRAILERS,
+                ),
+                (
+                    "application/grpc-web-text",
+                    200,
+                    "application/grpc-web-text+proto",
+                    text.as_bytes(),
+                ),
+                ("application/proto", 500, "application/json", CONNECT),
+                (
+                    "application/connect+json",
+                    200,
+                    "application/connect+json",
+                    END,
+                ),
+            ] {
+                let mut request = grpc(&server.url(path));
+                request
+                    .headers_mut()
+                    .insert(CONTENT_TYPE, asked.parse().unwrap());
+                let response = client.request(request).await.unwrap();
+                assert_eq!(response.status(), status, "{asked}");
+                assert_eq!(response.headers()[CONTENT_TYPE], answered);
+                assert!(!response.headers().contains_key("grpc-status"));
+                let given = response.into_body().collect().await.unwrap().to_bytes();
+                assert_eq!(given, body, "{asked}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_panic_in_the_body_breaks_grpc_web_off() {
+    let server = Running::start(Server::new(service_fn(falling)));
+    for client in [http1(), http2()] {
+        let mut request = grpc(&server.url("/body"));
+        request
+            .headers_mut()
+            .insert(CONTENT_TYPE, "application/grpc-web".parse().unwrap());
+        let response = client.request(request).await.unwrap();
+        assert!(response.into_body().collect().await.is_err());
     }
 }
 

@@ -10,20 +10,17 @@ pub(crate) fn write(seen: &Seen<'_>, ending: Ending, duration: Duration) {
     if !tracing::enabled!(target: "portolan::access", tracing::Level::INFO) {
         return;
     }
-    let (name, protocol) = match seen.call {
-        Some((method, protocol)) => (method, protocol),
-        None => (seen.uri.path(), "http"),
-    };
     tracing::info!(
         target: "portolan::access",
         http_method = %seen.http_method,
-        protocol = display(protocol),
+        protocol = display(seen.protocol),
         http_status = seen.http_status.map(|status| status.as_u16()),
         status = %ending.name(),
         duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3,
         bytes = seen.bytes,
         request_id = display(seen.request_id.to_str().unwrap_or_default()),
         peer = seen.peer.map(|peer| display(peer.0)),
-        "{name}"
+        "{}",
+        seen.name
     );
 }

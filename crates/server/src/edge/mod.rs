@@ -3,6 +3,7 @@
 //! [`Edge::answer`].
 
 mod access_log;
+mod apology;
 mod head;
 pub(crate) mod observe;
 pub(crate) mod recover;
@@ -61,7 +62,8 @@ impl<S> Edge<S> {
             return Ok(figures.map(Either::Right));
         }
         let id = request_id::keep_or_make(request.headers_mut());
-        let observation = Observation::begin(&request, id.clone(), self.metrics.calls(), running);
+        let observation =
+            Observation::begin(&mut request, id.clone(), self.metrics.calls(), running);
         poll_fn(|context| Service::<Request<I>>::poll_ready(&mut self.service, context)).await?;
         let mut response = self.service.call(request).await?;
         request_id::put(response.headers_mut(), id);

@@ -10,11 +10,14 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
-use portolan_gateway::{Code, Outcome};
+use portolan_gateway::{Code, Outcome, OutcomeSlot};
 
 use super::access_log;
 use crate::connection::Running;
 use crate::{CallMetrics, Peer};
+
+/// The protocol of a request that was no call.
+const PLAIN: &str = "http";
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -38,11 +41,11 @@ impl Ending {
 /// What was seen of a request when it ended.
 pub(crate) struct Seen<'a> {
     pub(crate) http_method: &'a Method,
-    pub(crate) uri: &'a Uri,
     pub(crate) request_id: &'a HeaderValue,
     pub(crate) peer: Option<Peer>,
-    /// The method and the protocol, when it was a call.
-    pub(crate) call: Option<(&'a str, &'static str)>,
+    /// The method of a call, the path of anything else.
+    pub(crate) name: &'a str,
+    pub(crate) protocol: &'static str,
     /// Absent when the client left before the response.
     pub(crate) http_status: Option<StatusCode>,
     /// Bytes of the response's body.
@@ -58,6 +61,9 @@ pub(crate) struct Observation {
     request_id: HeaderValue,
     peer: Option<Peer>,
     calls: Arc<CallMetrics>,
+    /// Filled as soon as it is known which call this is, so that one which is
+    /// given up before its response is told from the others.
+    slot: OutcomeSlot,
     outcome: Option<Outcome>,
     http_status: Option<StatusCode>,
     bytes: u64,
@@ -79,12 +85,14 @@ enum Last {
 
 impl Observation {
     pub(crate) fn begin<B>(
-        request: &Request<B>,
+        request: &mut Request<B>,
         request_id: HeaderValue,
         calls: &Arc<CallMetrics>,
         running: Running,
     ) -> Self {
         calls.begin();
+        let slot = OutcomeSlot::default();
+        request.extensions_mut().insert(slot.clone());
         Self {
             started: Instant::now(),
             http_method: request.method().clone(),
@@ -92,6 +100,7 @@ impl Observation {
             request_id,
             peer: request.extensions().get::<Peer>().copied(),
             calls: Arc::clone(calls),
+            slot,
             outcome: None,
             http_status: None,
             bytes: 0,
@@ -119,28 +128,29 @@ impl Observation {
             return;
         }
         let duration = self.started.elapsed();
-        let call = match &self.outcome {
-            Some(outcome) => Some((outcome.method(), outcome.protocol())),
-            // The client left, or the service fell, before it said which call
-            // this was. A path that was a method before is one now.
-            None if self.calls.knows(self.uri.path()) => Some((self.uri.path(), "grpc")),
-            None => None,
+        let outcome = self.outcome.take().or_else(|| self.slot.get());
+        let (name, protocol) = match &outcome {
+            Some(outcome) => (outcome.method(), outcome.protocol()),
+            None => (self.uri.path(), PLAIN),
         };
-        let ending = match self.outcome.as_ref().and_then(Outcome::status) {
+        let ending = match outcome.as_ref().and_then(Outcome::status) {
             Some(code) => Ending::Rpc(code),
-            None => match (last, call, self.http_status) {
+            None => match (last, &outcome, self.http_status) {
                 (Last::Unwanted, ..) => Ending::Rpc(Code::Cancelled),
                 (Last::Whole, None, Some(status)) => Ending::Http(status),
                 (Last::Whole | Last::Broken, ..) => Ending::Rpc(Code::Internal),
             },
         };
-        self.calls.end(call, ending, duration);
+        // The log keeps the path that was asked for; the figures do not.
+        let counted = outcome.as_ref().is_some_and(Outcome::is_routed);
+        self.calls
+            .end(counted.then_some(name), protocol, ending, duration);
         let seen = Seen {
             http_method: &self.http_method,
-            uri: &self.uri,
+            name,
+            protocol,
             request_id: &self.request_id,
             peer: self.peer,
-            call,
             http_status: self.http_status,
             bytes: self.bytes,
         };

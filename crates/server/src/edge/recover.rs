@@ -7,21 +7,13 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use portolan_gateway::Code;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::apology::{Dialect, GRPC_STATUS, SENTENCE, put_status};
 use crate::BoxError;
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-/// What a client is told: nothing of the inside.
-const SENTENCE: &str = "internal error";
-/// The same as `google.rpc.Status`, code INTERNAL.
-const JSON: &str = "{\"code\":13,\"message\":\"internal error\",\"details\":[]}";
 
 /// Puts [`Recover`] around a service.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,8 +27,10 @@ impl<S> Layer<S> for RecoverLayer {
     }
 }
 
-/// Answers for a service that panics: a gRPC request with the status INTERNAL,
-/// any other with the HTTP status 500. The server does so for all it serves;
+/// Answers for a service that panics: gRPC, gRPC-Web and Connect with the status
+/// INTERNAL in their own words, any other request with the HTTP status 500. An
+/// answer that has begun is broken off, unless it is gRPC's, which can still end
+/// with the status. The server does so for all it serves;
 /// put one more around a gRPC service inside of a gateway, so that the answer
 /// is translated like any other.
 #[derive(Clone, Debug)]
@@ -62,29 +56,18 @@ where
     }
 
     fn call(&mut self, request: Request<I>) -> Self::Future {
-        let is_grpc = is_grpc(request.headers());
+        let dialect = Dialect::of(&request);
         // The service is not used again after a panic within `call`: every
         // request has its own clone.
-        match catch_unwind(AssertUnwindSafe(|| self.0.call(request))) {
-            Ok(call) => Recovering {
-                call: Some(call),
-                is_grpc,
-            },
+        let call = match catch_unwind(AssertUnwindSafe(|| self.0.call(request))) {
+            Ok(call) => Some(call),
             Err(panic) => {
                 log(&*panic);
-                Recovering {
-                    call: None,
-                    is_grpc,
-                }
+                None
             }
-        }
+        };
+        Recovering { call, dialect }
     }
-}
-
-fn is_grpc(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
 /// What a panic said.
@@ -104,7 +87,7 @@ pin_project_lite::pin_project! {
         // Absent when the service fell before there was one.
         #[pin]
         call: Option<F>,
-        is_grpc: bool,
+        dialect: Dialect,
     }
 }
 
@@ -116,15 +99,16 @@ where
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let is_grpc = *this.is_grpc;
+        let dialect = *this.dialect;
         let Some(call) = this.call.as_pin_mut() else {
-            return Poll::Ready(Ok(apology(is_grpc)));
+            return Poll::Ready(Ok(apology(dialect)));
         };
         // A future that panicked is not polled again, only dropped.
         match catch_unwind(AssertUnwindSafe(|| call.poll(context))) {
             Ok(polled) => {
                 let Ok(response) = ready!(polled);
-                let is_grpc = is_grpc && !response.headers().contains_key(GRPC_STATUS);
+                let is_grpc =
+                    dialect == Dialect::Grpc && !response.headers().contains_key(GRPC_STATUS);
                 Poll::Ready(Ok(response.map(|body| Recovered {
                     state: State::Service {
                         body,
@@ -135,39 +119,17 @@ where
             }
             Err(panic) => {
                 log(&*panic);
-                Poll::Ready(Ok(apology(is_grpc)))
+                Poll::Ready(Ok(apology(dialect)))
             }
         }
     }
 }
 
 /// The answer in place of the service's.
-fn apology<B>(is_grpc: bool) -> Response<Recovered<B>> {
-    let (status, content_type, bytes) = if is_grpc {
-        (StatusCode::OK, "application/grpc", None)
-    } else {
-        (
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "application/json",
-            Some(Bytes::from_static(JSON.as_bytes())),
-        )
-    };
-    let mut response = Response::new(Recovered {
+fn apology<B>(dialect: Dialect) -> Response<Recovered<B>> {
+    dialect.apology().map(|bytes| Recovered {
         state: State::Apology { bytes },
-    });
-    *response.status_mut() = status;
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if is_grpc {
-        put_status(response.headers_mut());
-    }
-    response
-}
-
-fn put_status(headers: &mut HeaderMap) {
-    headers.insert(GRPC_STATUS, HeaderValue::from(Code::Internal as i32));
-    headers.insert(GRPC_MESSAGE, HeaderValue::from_static(SENTENCE));
+    })
 }
 
 pin_project_lite::pin_project! {

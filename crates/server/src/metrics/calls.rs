@@ -16,11 +16,10 @@ use prometheus_client::registry::Unit;
 
 use crate::edge::observe::Ending;
 
-/// The method of every request that was no call: unknown paths must not become
-/// label values, or a stranger could fill our memory with them.
+/// The method of every request that was no call, or one of an RPC that is not in
+/// the contracts: unknown paths must not become label values, or a stranger
+/// could fill our memory with them.
 const UNMATCHED: &str = "unmatched";
-/// The protocol of such requests.
-const PLAIN: &str = "http";
 /// Upper bounds in seconds. From half a millisecond, since in-process calls are
 /// fast, to a minute, since streams are long.
 const BUCKETS: [f64; 16] = [
@@ -119,29 +118,21 @@ impl CallMetrics {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    /// Whether the method was called before.
-    pub(crate) fn knows(&self, method: &str) -> bool {
-        self.methods
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .contains_key(method)
-    }
-
     pub(crate) fn begin(&self) {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a call that has ended. `call` is its method and protocol; absent
-    /// for a request that was none.
+    /// Counts a call that has ended. `method` is one of the contracts' and
+    /// nothing that a client made up; absent for whatever else was asked.
     pub(crate) fn end(
         &self,
-        call: Option<(&str, &'static str)>,
+        method: Option<&str>,
+        protocol: &'static str,
         ending: Ending,
         duration: Duration,
     ) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
-        let (name, protocol) = call.unwrap_or((UNMATCHED, PLAIN));
-        let method = self.method(name);
+        let method = self.method(method.unwrap_or(UNMATCHED));
         let mut method = lock(&method);
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         method
@@ -303,17 +294,22 @@ mod tests {
         ] {
             calls.begin();
             calls.end(
-                Some(("/a.A/Get", protocol)),
+                Some("/a.A/Get"),
+                protocol,
                 Ending::Rpc(code),
                 Duration::from_millis(millis),
             );
         }
         calls.begin();
-        calls.end(None, Ending::Http(StatusCode::NOT_FOUND), Duration::ZERO);
+        calls.end(
+            None,
+            "http",
+            Ending::Http(StatusCode::NOT_FOUND),
+            Duration::ZERO,
+        );
         calls.begin();
 
         assert_eq!(calls.in_flight(), 1);
-        assert!(calls.knows("/a.A/Get") && !calls.knows("/a.A/Put"));
         let methods = calls.methods();
         assert_eq!(
             methods.len(),
@@ -340,7 +336,7 @@ mod tests {
         let calls = CallMetrics::default();
         for duration in [Duration::ZERO, Duration::MAX] {
             calls.begin();
-            calls.end(Some(("/a.A/Get", "grpc")), Ending::Rpc(Code::Ok), duration);
+            calls.end(Some("/a.A/Get"), "grpc", Ending::Rpc(Code::Ok), duration);
         }
         let methods = calls.methods();
         assert_eq!(methods[0].calls, 2);
