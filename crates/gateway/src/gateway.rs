@@ -121,7 +121,7 @@ async fn serve(core: Arc<Core>, mut head: Parts, body: Body, upstream: Upstream)
         .find_map(|protocol| protocol.accept(&head, &core));
     let Accept {
         path,
-        routed,
+        route,
         protocol,
         deadline,
         mut exchange,
@@ -131,15 +131,15 @@ async fn serve(core: Arc<Core>, mut head: Parts, body: Body, upstream: Upstream)
         // REST answers whatever is left.
         None => return protocol::bare(StatusCode::NOT_FOUND),
     };
-    let outcome = Outcome::new(path, protocol, routed);
+    let streams = route
+        .as_ref()
+        .is_none_or(|route| route.streaming.from_server());
+    let outcome = Outcome::new(path, protocol, route.is_some());
     if let Some(slot) = head.extensions.get::<OutcomeSlot>() {
         slot.fill(&outcome);
     }
     let extensions = std::mem::take(&mut head.extensions);
     let limit = core.options.max_message_size;
-
-    let route = core.routes.by_path(outcome.method());
-    let streams = route.is_none_or(|route| route.streaming.from_server());
 
     let reply = match deadline {
         Err(status) => Err(status),

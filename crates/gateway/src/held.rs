@@ -19,30 +19,34 @@ use crate::body::BoxError;
 use crate::{Body, Code, Outcome};
 
 /// A body until its deadline.
-pub(crate) struct Held {
-    body: Arc<Mutex<Option<Body>>>,
-    timer: Option<JoinHandle<()>>,
+pub(crate) enum Held {
+    /// Without one, there is nobody to share it with.
+    Untimed(Option<Body>),
+    Timed {
+        body: Arc<Mutex<Option<Body>>>,
+        timer: JoinHandle<()>,
+    },
 }
 
 impl Held {
     /// Holds a body for good, or until the deadline of the call, which is then
     /// over.
     pub(crate) fn new(body: Body, until: Option<Instant>, outcome: &Outcome) -> Self {
+        let Some(instant) = until else {
+            return Self::Untimed(Some(body));
+        };
         let body = Arc::new(Mutex::new(Some(body)));
-        let timer = until.map(|instant| {
-            let body = Arc::clone(&body);
-            let outcome = outcome.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep_until(instant).await;
-                if let Some(body) = lock(&body).take() {
-                    drop(body);
-                    // A reader that never comes back would pass for one that
-                    // gave up.
-                    outcome.end(Code::DeadlineExceeded);
-                }
-            })
+        let outcome = outcome.clone();
+        let held = Arc::clone(&body);
+        let timer = tokio::spawn(async move {
+            tokio::time::sleep_until(instant).await;
+            if let Some(body) = lock(&held).take() {
+                drop(body);
+                // A reader that never comes back would pass for one that gave up.
+                outcome.end(Code::DeadlineExceeded);
+            }
         });
-        Self { body, timer }
+        Self::Timed { body, timer }
     }
 
     /// The next frame; pending for good once the body was let go.
@@ -50,7 +54,15 @@ impl Held {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut *lock(&self.body) {
+        let mut locked;
+        let body = match self {
+            Self::Untimed(body) => body,
+            Self::Timed { body, .. } => {
+                locked = lock(body);
+                &mut *locked
+            }
+        };
+        match body {
             Some(body) => Pin::new(body).poll_frame(context),
             None => Poll::Pending,
         }
@@ -58,20 +70,18 @@ impl Held {
 
     /// Lets go of the body now.
     pub(crate) fn release(&mut self) {
-        drop(lock(&self.body).take());
-        self.stop();
-    }
-
-    fn stop(&mut self) {
-        if let Some(timer) = self.timer.take() {
-            timer.abort();
-        }
+        // What was there is dropped, and its timer with it.
+        *self = Self::Untimed(None);
     }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.stop();
+        if let Self::Timed { body, timer } = self {
+            // Here and now: an aborted timer lets go of its share only later.
+            drop(lock(body).take());
+            timer.abort();
+        }
     }
 }
 

@@ -49,7 +49,7 @@ impl Protocol for Grpc {
             path: route
                 .as_ref()
                 .map_or_else(|| path.into(), |route| Arc::clone(&route.path)),
-            routed: route.is_some(),
+            route: route.clone(),
             protocol: "grpc",
             deadline: Deadline::from_grpc(&head.headers),
             exchange: Box::new(GrpcExchange {

@@ -62,7 +62,7 @@ impl Protocol for GrpcWeb {
             path: route
                 .as_ref()
                 .map_or_else(|| path.into(), |route| Arc::clone(&route.path)),
-            routed: route.is_some(),
+            route: route.clone(),
             protocol: "grpc-web",
             deadline: Deadline::from_grpc(&head.headers),
             exchange: Box::new(GrpcWebExchange {

@@ -15,7 +15,7 @@ use http::request::Parts;
 use http::{Response, StatusCode, header};
 
 use crate::call::{Call, Reply};
-use crate::route::Routes;
+use crate::route::{Route, Routes};
 use crate::{Body, Deadline, Options, Status};
 use portolan_transcode::Transcoder;
 
@@ -48,8 +48,8 @@ pub(crate) enum Accepted {
 pub(crate) struct Accept {
     /// The path of the RPC.
     pub(crate) path: Arc<str>,
-    /// Whether the contracts have it.
-    pub(crate) routed: bool,
+    /// The RPC itself, when the contracts have it.
+    pub(crate) route: Option<Arc<Route>>,
     /// The protocol's name, for logs and metrics.
     pub(crate) protocol: &'static str,
     pub(crate) deadline: Result<Deadline, Status>,

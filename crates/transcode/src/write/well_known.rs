@@ -10,34 +10,28 @@ use crate::{Error, Problem};
 
 impl Writer<'_> {
     pub(super) fn timestamp(&mut self, wire: &[u8], base: usize) -> Result<(), Error> {
-        let (seconds, nanos) = self.seconds_and_nanos(wire, base)?;
-        self.out.push(b'"');
-        if timestamp::write(seconds, nanos, self.out).is_none() {
-            let expected = "a timestamp between the years 1 and 9999";
-            return Err(Error::new(
-                Problem::Value {
-                    expected,
-                    value: format!("{seconds}s {nanos}ns"),
-                },
-                base,
-            ));
-        }
-        self.out.push(b'"');
-        Ok(())
+        let expected = "a timestamp between the years 1 and 9999";
+        self.quoted(timestamp::write, expected, wire, base)
     }
 
     pub(super) fn duration(&mut self, wire: &[u8], base: usize) -> Result<(), Error> {
+        let expected = "a duration within 10,000 years, with one sign";
+        self.quoted(duration::write, expected, wire, base)
+    }
+
+    /// Seconds and nanoseconds as the text that `write` gives them.
+    fn quoted(
+        &mut self,
+        write: fn(i64, i32, &mut Vec<u8>) -> Option<()>,
+        expected: &'static str,
+        wire: &[u8],
+        base: usize,
+    ) -> Result<(), Error> {
         let (seconds, nanos) = self.seconds_and_nanos(wire, base)?;
         self.out.push(b'"');
-        if duration::write(seconds, nanos, self.out).is_none() {
-            let expected = "a duration within 10,000 years, with one sign";
-            return Err(Error::new(
-                Problem::Value {
-                    expected,
-                    value: format!("{seconds}s {nanos}ns"),
-                },
-                base,
-            ));
+        if write(seconds, nanos, self.out).is_none() {
+            let value = format!("{seconds}s {nanos}ns");
+            return Err(Error::new(Problem::Value { expected, value }, base));
         }
         self.out.push(b'"');
         Ok(())

@@ -117,7 +117,7 @@ fn call(
 ) -> Accepted {
     Accepted::Call(Accept {
         path: Arc::clone(&route.path),
-        routed: true,
+        route: Some(Arc::clone(route)),
         protocol: "connect",
         deadline,
         exchange,

@@ -101,7 +101,7 @@ fn accept(
     };
     Accepted::Call(Accept {
         path: Arc::clone(&binding.route.path),
-        routed: true,
+        route: Some(Arc::clone(&binding.route)),
         protocol: "rest",
         deadline: Deadline::from_rest(&head.headers),
         exchange: Box::new(RestExchange {
