@@ -37,10 +37,6 @@ const ROOM: usize = 64 << 10;
 /// A commit takes no more writes when it holds this many memories.
 const GROUP: usize = 2048;
 
-/// How long a commit waits, when others have just been answered together, for
-/// them to come again: about as long as a write takes that nobody shares.
-const PATIENCE: Duration = Duration::from_micros(300);
-
 /// The way to the writer.
 #[derive(Debug)]
 pub(super) struct Writer {
@@ -192,17 +188,9 @@ impl Drop for Writer {
 
 impl Desk {
     fn work(mut self, mut queue: mpsc::Receiver<Admitted>) {
-        let mut usual = 0;
         while let Some(first) = queue.blocking_recv() {
             let mut group = vec![first];
             gather(&mut group, &mut queue);
-            // Those who waited for the last commit are on their way back with
-            // their next write. One who is alone is never made to wait.
-            if group.len() > 1 && group.len() < usual {
-                thread::sleep(PATIENCE);
-                gather(&mut group, &mut queue);
-            }
-            usual = group.len();
             self.commit(group);
             if self.pruned.elapsed() >= self.pruning {
                 self.prune();
