@@ -315,7 +315,11 @@ impl Linker {
                 Cardinality::Optional
             }
             _ if features.presence == Presence::Required => Cardinality::Required,
-            _ if kind.message().is_some() || features.presence == Presence::Explicit => {
+            // An extension is there or not, whatever its file says of fields.
+            _ if kind.message().is_some()
+                || descriptor.extendee.is_some()
+                || features.presence == Presence::Explicit =>
+            {
                 Cardinality::Optional
             }
             _ => Cardinality::Implicit,

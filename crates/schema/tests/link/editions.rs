@@ -97,9 +97,21 @@ fn schema(edition: u32, file_features: &[Vec<u8>]) -> Schema {
             field("delimited", 8, 11, OPTIONAL, ".e.M", &[varint(5, 2)]),
             field("by", 9, 11, REPEATED, ".e.M.ByEntry", &[]),
             entry,
+            bytes(5, &[varint(1, 100), varint(2, 200)]),
+        ],
+    );
+    let extension = bytes(
+        7,
+        &[
+            text(1, "more"),
+            text(2, ".e.M"),
+            varint(3, 100),
+            varint(4, OPTIONAL),
+            varint(5, 5),
         ],
     );
     let mut file = vec![text(1, "e.proto"), text(2, "e"), message, closed, open];
+    file.push(extension);
     if !file_features.is_empty() {
         file.push(bytes(8, &[bytes(50, file_features)]));
     }
@@ -169,6 +181,10 @@ fn choices_of_the_file() {
     );
     let field = |name: &str| message(&schema).field(name).unwrap();
     assert_eq!(field("plain").cardinality(), Cardinality::Implicit);
+    assert_eq!(
+        message(&schema).extensions()[0].cardinality(),
+        Cardinality::Optional
+    );
     assert_eq!(field("numbers").cardinality(), Cardinality::Repeated);
     assert!(!field("plain").must_be_utf8());
     assert!(matches!(field("inner").kind(), Kind::Delimited(_)));
