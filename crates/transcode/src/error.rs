@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::write::string;
+use crate::write::append_string;
 
 /// Why a message cannot be transcoded: what is wrong, the path of the value in
 /// JSON, and the byte of the input it was noticed at.
@@ -121,7 +121,7 @@ fn cut(text: &str, longest: usize) -> String {
 /// As JSON writes a string.
 fn quoted(text: &str) -> String {
     let mut json = Vec::with_capacity(text.len() + 2);
-    string(&mut json, text);
+    append_string(&mut json, text);
     String::from_utf8_lossy(&json).into_owned()
 }
 
@@ -154,12 +154,6 @@ impl Error {
 
     pub(crate) fn at_key(mut self, key: &str) -> Self {
         self.0.path.push(Step::Key(cut(key, LONGEST).into()));
-        self
-    }
-
-    /// Moves the offset, for an error in a part that begins at `base`.
-    pub(crate) fn offset_by(mut self, base: usize) -> Self {
-        self.0.offset += base;
         self
     }
 

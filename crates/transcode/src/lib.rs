@@ -30,7 +30,10 @@
 //! ```
 
 mod error;
+mod json;
+mod number;
 mod options;
+mod raw;
 mod read;
 mod table;
 mod text;
@@ -39,5 +42,7 @@ mod wire;
 mod write;
 
 pub use error::{Error, Problem};
-pub use options::{ReadOptions, WriteOptions};
+pub use options::{PrintDefaults, ReadOptions, WriteOptions};
+#[doc(hidden)]
+pub use raw::Level;
 pub use transcoder::Transcoder;

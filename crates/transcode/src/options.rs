@@ -32,6 +32,21 @@ impl Default for ReadOptions {
     }
 }
 
+/// Which fields are written although the message does not have them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PrintDefaults {
+    /// None: what is not there is left out, and so is a zero without presence.
+    #[default]
+    No,
+    /// Those that have no presence, whose absence is their default: zeros,
+    /// empty strings, lists and maps.
+    WithoutPresence,
+    /// Those that have presence too, as `null`: messages, the `optional` fields
+    /// of proto3 and those of proto2. The members of a oneof are left out, since
+    /// the oneof as a whole is what is not set, and so are extensions.
+    All,
+}
+
 /// How JSON is written.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteOptions {
@@ -39,9 +54,8 @@ pub struct WriteOptions {
     pub proto_names: bool,
     /// Write enum values as numbers.
     pub enums_as_numbers: bool,
-    /// Write fields that have their default value and no presence: zeros,
-    /// empty strings, lists and maps.
-    pub print_defaults: bool,
+    /// Which of the fields that are not there are written nevertheless.
+    pub print_defaults: PrintDefaults,
     /// Keep what the contract does not have: the fields of a message that are
     /// unknown, numbers of closed enums among them, are written as one more
     /// member, `@unknown`, with their wire bytes in base64. It is ours, not part
@@ -61,7 +75,7 @@ impl Default for WriteOptions {
         Self {
             proto_names: false,
             enums_as_numbers: false,
-            print_defaults: false,
+            print_defaults: PrintDefaults::No,
             keep_unknown: false,
             indent: None,
             recursion_limit: RECURSION_LIMIT,

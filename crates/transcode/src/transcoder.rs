@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use portolan_schema::{EnumId, MessageId, Schema};
 
+use crate::raw::Level;
 use crate::read::Reader;
 use crate::table::{EnumTable, MessageTable};
-use crate::write::Writer;
 use crate::{Error, ReadOptions, WriteOptions};
 
 /// Transcodes the messages of one schema.
@@ -18,18 +18,28 @@ pub struct Transcoder {
     schema: Arc<Schema>,
     messages: Box<[OnceLock<Box<MessageTable>>]>,
     enums: Box<[OnceLock<Box<EnumTable>>]>,
+    level: Level,
 }
 
 impl Transcoder {
     /// A transcoder for the messages of this schema.
     #[must_use]
     pub fn new(schema: Arc<Schema>) -> Self {
+        Self::with_level(schema, Level::Widest)
+    }
+
+    /// A transcoder that uses no wider instructions than these, for tests: they
+    /// all give the same answers.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn with_level(schema: Arc<Schema>, widest: Level) -> Self {
         let messages = schema.messages().iter().map(|_| OnceLock::new()).collect();
         let enums = schema.enums().iter().map(|_| OnceLock::new()).collect();
         Self {
             schema,
             messages,
             enums,
+            level: Level::detect().at_most(widest),
         }
     }
 
@@ -51,9 +61,7 @@ impl Transcoder {
         out: &mut Vec<u8>,
         options: &ReadOptions,
     ) -> Result<(), Error> {
-        let mut reader = Reader::new(self, json, out, options);
-        reader.message(message)?;
-        reader.finish()
+        Reader::read(self, json, out, options, |reader| reader.message(message))
     }
 
     /// Reads a JSON text as the value of one field of a message, as an HTTP rule
@@ -71,9 +79,27 @@ impl Transcoder {
         out: &mut Vec<u8>,
         options: &ReadOptions,
     ) -> Result<(), Error> {
-        let mut reader = Reader::new(self, json, out, options);
-        reader.field_by_name(message, field)?;
-        reader.finish()
+        Reader::read(self, json, out, options, |reader| {
+            reader.field_by_name(message, field)
+        })
+    }
+
+    /// Reads a JSON text and appends a `google.protobuf.FieldMask` of the fields
+    /// that it sets, for a partial update whose client gave no mask of its own.
+    /// Of a message inside, the fields set in it are named; a list, a map and a
+    /// type with a form of its own are set whole, and so is what is null.
+    ///
+    /// # Errors
+    /// When the text is not JSON, or sets a field that the message does not
+    /// have. Whether values fit their fields is not looked at.
+    pub fn json_to_field_mask(
+        &self,
+        message: MessageId,
+        json: &[u8],
+        out: &mut Vec<u8>,
+        options: &ReadOptions,
+    ) -> Result<(), Error> {
+        Reader::read(self, json, out, options, |reader| reader.mask(message))
     }
 
     /// Reads a piece of plain text, from a path or a query string, as a value of
@@ -109,7 +135,7 @@ impl Transcoder {
         out: &mut Vec<u8>,
         options: &WriteOptions,
     ) -> Result<(), Error> {
-        Writer::new(self, out, options).message(message, wire, 0)
+        crate::write::message(self, message, wire, out, options)
     }
 
     /// Reads a message in wire format and appends one field of it to `out` as
@@ -126,7 +152,11 @@ impl Transcoder {
         out: &mut Vec<u8>,
         options: &WriteOptions,
     ) -> Result<(), Error> {
-        Writer::new(self, out, options).field_by_name(message, field, wire)
+        crate::write::field(self, message, field, wire, out, options)
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.level
     }
 
     pub(crate) fn table(&self, id: MessageId) -> &MessageTable {

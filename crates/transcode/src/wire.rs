@@ -71,36 +71,6 @@ pub(crate) fn item_start(number: u32) -> Box<[u8]> {
     bytes.into()
 }
 
-/// Starts a length-prefixed value whose length is not known yet.
-pub(crate) fn open(out: &mut Vec<u8>) -> usize {
-    out.push(0);
-    out.len()
-}
-
-/// Ends what [`open`] started: writes the length in front, and moves the value
-/// when the length needs more than the one byte kept for it.
-pub(crate) fn close(out: &mut Vec<u8>, start: usize) {
-    let length = out.len() - start;
-    if length < 0x80 {
-        out[start - 1] = length as u8;
-        return;
-    }
-    let mut prefix = [0; 10];
-    let mut count = 0;
-    let mut rest = length;
-    while rest >= 0x80 {
-        prefix[count] = rest as u8 | 0x80;
-        rest >>= 7;
-        count += 1;
-    }
-    prefix[count] = rest as u8;
-    count += 1;
-    let end = out.len();
-    out.resize(end + count - 1, 0);
-    out.copy_within(start..end, start - 1 + count);
-    out[start - 1..start - 1 + count].copy_from_slice(&prefix[..count]);
-}
-
 /// Maps a signed number to an unsigned one with small magnitudes first.
 pub(crate) fn zigzag(value: i64) -> u64 {
     (value << 1 ^ value >> 63).cast_unsigned()
@@ -109,6 +79,80 @@ pub(crate) fn zigzag(value: i64) -> u64 {
 /// The other way.
 pub(crate) fn unzigzag(value: u64) -> i64 {
     (value >> 1).cast_signed() ^ -(value & 1).cast_signed()
+}
+
+/// The varint at `at`, and what is behind it; `None` when it does not end
+/// within the bytes, or not within ten.
+#[inline(always)]
+pub(crate) fn varint_at(wire: &[u8], at: usize) -> Option<(u64, usize)> {
+    let first = *wire.get(at)?;
+    if first < 0x80 {
+        return Some((u64::from(first), at + 1));
+    }
+    let second = *wire.get(at + 1)?;
+    if second < 0x80 {
+        return Some((u64::from(first & 0x7f) | u64::from(second) << 7, at + 2));
+    }
+    match long_varint_at(wire, at) {
+        (_, 0) => None,
+        found => Some(found),
+    }
+}
+
+/// Of more than two bytes, most likely. Nothing is behind it when there is none:
+/// a pair comes back in registers, an optional pair in memory.
+#[inline(never)]
+fn long_varint_at(wire: &[u8], at: usize) -> (u64, usize) {
+    const TOPS: u64 = 0x8080_8080_8080_8080;
+    let rest = &wire[at..];
+    if let Some(word) = rest.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let last = !word & TOPS;
+        if last != 0 {
+            // All bits up to the end of the last byte, seven of each byte, and
+            // then pairs, fours and eights of bytes moved together.
+            let bits = last.trailing_zeros() + 1;
+            let sevens = word & (u64::MAX >> (64 - bits)) & !TOPS;
+            let pairs = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+            let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+            let value = fours & 0x0fff_ffff | (fours & 0x0fff_ffff_0000_0000) >> 4;
+            return (value, at + bits as usize / 8);
+        }
+    }
+    let mut value = 0;
+    for (index, byte) in rest.iter().take(10).enumerate() {
+        // Bits beyond the 64th are dropped, as every implementation does.
+        value |= u64::from(byte & 0x7f) << (7 * index);
+        if *byte < 0x80 {
+            return (value, at + index + 1);
+        }
+    }
+    (0, 0)
+}
+
+/// The four bytes at `at`.
+#[inline(always)]
+pub(crate) fn fixed32_at(wire: &[u8], at: usize) -> Option<(u32, usize)> {
+    let bytes = wire.get(at..)?.first_chunk()?;
+    Some((u32::from_le_bytes(*bytes), at + 4))
+}
+
+/// The eight bytes at `at`.
+#[inline(always)]
+pub(crate) fn fixed64_at(wire: &[u8], at: usize) -> Option<(u64, usize)> {
+    let bytes = wire.get(at..)?.first_chunk()?;
+    Some((u64::from_le_bytes(*bytes), at + 8))
+}
+
+/// The payload of a length-prefixed record whose length is at `at`: where it
+/// begins and ends.
+#[inline(always)]
+pub(crate) fn payload_at(wire: &[u8], at: usize) -> Option<(usize, usize)> {
+    let (length, start) = varint_at(wire, at)?;
+    if length > (wire.len() - start) as u64 {
+        return None;
+    }
+    Some((start, start + length as usize))
 }
 
 /// One record: a field number and its value, still encoded.
@@ -225,23 +269,11 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn varint(&mut self) -> Result<u64, Error> {
-        let rest = &self.bytes[self.at..];
-        if let [byte, ..] = rest
-            && *byte < 0x80
-        {
-            self.at += 1;
-            return Ok(u64::from(*byte));
+        if let Some((value, next)) = varint_at(self.bytes, self.at) {
+            self.at = next;
+            return Ok(value);
         }
-        let mut value = 0;
-        for (index, byte) in rest.iter().take(10).enumerate() {
-            // Bits beyond the 64th are dropped, as every implementation does.
-            value |= u64::from(byte & 0x7f) << (7 * index);
-            if *byte < 0x80 {
-                self.at += index + 1;
-                return Ok(value);
-            }
-        }
-        if rest.len() < 10 {
+        if self.bytes.len() - self.at < 10 {
             Err(self.truncated())
         } else {
             Err(self.error("a varint of more than 10 bytes"))
@@ -249,19 +281,15 @@ impl<'a> Cursor<'a> {
     }
 
     pub(crate) fn fixed64(&mut self) -> Result<u64, Error> {
-        let (bytes, _) = self.bytes[self.at..]
-            .split_first_chunk::<8>()
-            .ok_or_else(|| self.truncated())?;
-        self.at += 8;
-        Ok(u64::from_le_bytes(*bytes))
+        let (value, next) = fixed64_at(self.bytes, self.at).ok_or_else(|| self.truncated())?;
+        self.at = next;
+        Ok(value)
     }
 
     pub(crate) fn fixed32(&mut self) -> Result<u32, Error> {
-        let (bytes, _) = self.bytes[self.at..]
-            .split_first_chunk::<4>()
-            .ok_or_else(|| self.truncated())?;
-        self.at += 4;
-        Ok(u32::from_le_bytes(*bytes))
+        let (value, next) = fixed32_at(self.bytes, self.at).ok_or_else(|| self.truncated())?;
+        self.at = next;
+        Ok(value)
     }
 
     fn bytes(&mut self) -> Result<&'a [u8], Error> {
@@ -289,17 +317,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_long_value_moves_for_its_length() {
-        for length in [0, 1, 127, 128, 16_383, 16_384, 100_000] {
-            let mut out = vec![0xaa];
-            let start = open(&mut out);
-            out.resize(start + length, 7);
-            close(&mut out, start);
-            assert_eq!(out[0], 0xaa);
-            let mut cursor = Cursor::new(&out[1..], 0);
-            assert_eq!(cursor.bytes().unwrap(), vec![7; length]);
-            assert!(cursor.is_empty());
+    fn varints_of_every_length_are_read() {
+        for bits in 0..=64 {
+            let all = u64::MAX.checked_shr(64 - bits).unwrap_or(0);
+            for value in [all, all ^ all >> 1, all & 0x5555_5555_5555_5555] {
+                for more in 0..20 {
+                    let mut bytes = vec![0xff];
+                    put_varint(&mut bytes, value);
+                    let end = bytes.len();
+                    bytes.resize(end + more, 0xff);
+                    assert_eq!(varint_at(&bytes, 1), Some((value, end)));
+                }
+                let mut bytes = Vec::new();
+                put_varint(&mut bytes, value);
+                bytes.pop();
+                assert_eq!(varint_at(&bytes, 0), None);
+            }
         }
+        // Longer than it needs to be; and than it may be.
+        let long = [
+            0x81, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00, 9,
+        ];
+        assert_eq!(varint_at(&long, 0), Some((1, 10)));
+        assert_eq!(varint_at(&[0x80; 11], 0), None);
     }
 
     #[test]

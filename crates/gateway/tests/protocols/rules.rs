@@ -189,7 +189,7 @@ async fn json_looks_as_chosen() {
         write: portolan_transcode::WriteOptions {
             proto_names: true,
             enums_as_numbers: true,
-            print_defaults: true,
+            print_defaults: portolan_transcode::PrintDefaults::WithoutPresence,
             indent: Some(2),
             ..Default::default()
         },

@@ -1,13 +1,12 @@
 //! From JSON to wire bytes: `google.protobuf.Any`, an object with the name of
 //! its type among its members, not necessarily first.
 
-use jiter::{Jiter, Peek};
-
-use super::{Reader, syntax};
-use crate::error::shorten;
+use super::Reader;
+use super::object::Named;
+use super::scalar::bad_value;
+use crate::json::Step;
 use crate::options::UNKNOWN;
-use crate::table::{Form, Seen};
-use crate::wire::{close, open, put_varint};
+use crate::table::{Form, MessageTable};
 use crate::{Error, Problem};
 
 const TYPE: &str = "@type";
@@ -15,134 +14,159 @@ const VALUE: &str = "value";
 /// Has no form of its own, and yet some implementations put it under `value`.
 const EMPTY: &str = "google.protobuf.Empty";
 
+/// What a key of an `Any` names.
+enum Member {
+    Type,
+    Value,
+    /// Of the message inside.
+    Inner(Named),
+}
+
 impl Reader<'_> {
     pub(super) fn any(&mut self) -> Result<(), Error> {
-        self.expect(Peek::Object, "an object")?;
-        let start = self.jiter.current_index();
-        let (type_url, is_empty) = self.find_type()?;
-        let object = &self.json[start..self.jiter.current_index()];
-        let type_url = match type_url {
-            Some(type_url) => type_url,
-            None if is_empty => return Ok(()),
-            None => return Err(Error::new(Problem::Missing(TYPE.to_owned()), start)),
+        self.json.peek()?;
+        let start = self.json.at();
+        // The type URL goes to the output at once.
+        let body = self.out.len();
+        let (found, is_empty) = self.find_type()?;
+        if !found {
+            return if is_empty {
+                Ok(())
+            } else {
+                Err(Error::new(Problem::Missing(TYPE.to_owned()), start))
+            };
+        }
+        let type_url = self.type_url_since(body);
+        let Some(id) = self.transcoder.resolve_any(type_url) else {
+            return Err(Error::new(Problem::UnknownType(type_url.to_owned()), start));
         };
-        let Some(id) = self.transcoder.resolve_any(&type_url) else {
-            return Err(Error::new(Problem::UnknownType(type_url), start));
-        };
-
-        self.out.push(1 << 3 | 2);
-        put_varint(self.out, type_url.len() as u64);
-        self.out.extend_from_slice(type_url.as_bytes());
         self.out.push(2 << 3 | 2);
-        let body = open(self.out);
-        let mut inner = Reader {
-            transcoder: self.transcoder,
-            json: object,
-            jiter: Jiter::new(object),
-            out: self.out,
-            options: self.options,
-            levels: self.levels,
-        };
-        inner
-            .any_members(id)
-            .map_err(|error| error.offset_by(start))?;
-        close(self.out, body);
+        let body = self.out.open(1);
+        self.json.go_to(start);
+        self.any_members(self.transcoder.table(id), id)?;
+        self.out.close(body);
         Ok(())
     }
 
-    /// Passes over the object, which is read again once its type is known.
-    /// Gives the type and whether the object is empty.
-    fn find_type(&mut self) -> Result<(Option<String>, bool), Error> {
+    /// The type URL that was written as the first field.
+    fn type_url_since(&self, start: usize) -> &str {
+        let field = &self.out.as_slice()[start + 1..];
+        let prefix = field.iter().take_while(|byte| **byte >= 0x80).count() + 1;
+        std::str::from_utf8(&field[prefix..]).unwrap_or_default()
+    }
+
+    /// Passes over the object, which is read again once its type is known, and
+    /// writes the type. Gives whether there is one and whether the object is
+    /// empty.
+    fn find_type(&mut self) -> Result<(bool, bool), Error> {
         // Lists and maps between messages are levels of JSON, but not of the
         // message.
         let levels = self.levels.saturating_mul(2);
-        let mut type_url = None;
-        let mut is_empty = true;
-        let mut key = self.jiter.known_object().map_err(syntax)?;
-        while let Some(name) = key {
-            is_empty = false;
-            if name == TYPE {
-                type_url = Some(self.type_url().map_err(|error| error.in_field(TYPE))?);
+        self.json.enter(b'{', "an object")?;
+        let mut step = self.json.key_or_end(true)?;
+        let is_empty = step == Step::End;
+        let mut found = None;
+        while step == Step::More {
+            let is_type = self.quoted(|reader, name, _| {
+                reader.json.colon()?;
+                Ok(name == TYPE.as_bytes())
+            })?;
+            if is_type {
+                // Of several the last, until the second look refuses them.
+                if let Some(start) = found {
+                    self.out.truncate(start);
+                }
+                found = Some(self.out.len());
+                self.type_url().map_err(|error| error.in_field(TYPE))?;
             } else {
                 self.skip_within(levels)?;
             }
-            key = self.jiter.next_key().map_err(syntax)?;
+            step = self.json.after_member()?;
+            if step == Step::More {
+                self.json.key_or_end(false)?;
+            }
         }
-        Ok((type_url, is_empty))
+        Ok((found.is_some(), is_empty))
     }
 
-    fn type_url(&mut self) -> Result<String, Error> {
-        let at = self.next_index()?;
-        let text = self.string("a type URL")?.to_owned();
-        if text
-            .rsplit_once('/')
-            .is_none_or(|(_, name)| name.is_empty())
-        {
-            let expected = "a type URL, such as \"type.googleapis.com/package.Type\"";
-            return Err(Error::new(
-                Problem::Value {
-                    expected,
-                    value: shorten(&text),
-                },
-                at,
-            ));
-        }
-        Ok(text)
+    fn type_url(&mut self) -> Result<(), Error> {
+        self.string("a type URL", |reader, text, at| {
+            if !text.contains(&b'/') || text.ends_with(b"/") {
+                let expected = "a type URL, such as \"type.googleapis.com/package.Type\"";
+                return Err(bad_value(expected, text, at));
+            }
+            reader.out.push(1 << 3 | 2);
+            reader.out.varint(text.len() as u64);
+            reader.out.extend(text);
+            Ok(())
+        })
     }
 
     /// The members of an `Any` beside its type.
-    fn any_members(&mut self, id: portolan_schema::MessageId) -> Result<(), Error> {
-        let table = self.transcoder.table(id);
-        let mut seen = Seen::of(table);
-        let mut value_seen = false;
-        let mut type_seen = false;
-        let mut unknown_seen = false;
+    fn any_members(
+        &mut self,
+        table: &MessageTable,
+        id: portolan_schema::MessageId,
+    ) -> Result<(), Error> {
+        let mut seen = self.scratch.words.begin(table);
+        let (mut type_seen, mut value_seen, mut unknown_seen) = (false, false, false);
         self.enter()?;
-        let mut key = self.jiter.next_object().map_err(syntax)?;
-        while let Some(name) = key {
-            if name == TYPE {
-                if std::mem::replace(&mut type_seen, true) {
-                    return Err(self.problem(Problem::Duplicate(TYPE.to_owned())));
+        self.json.enter(b'{', "an object")?;
+        let mut step = self.json.key_or_end(true)?;
+        while step == Step::More {
+            match self.any_member(table)? {
+                Member::Type => {
+                    self.once(&mut type_seen, TYPE)?;
+                    self.skip()?;
                 }
-                self.skip()?;
-            } else if name == VALUE && (table.form != Form::Plain || &*table.name == EMPTY) {
-                if std::mem::replace(&mut value_seen, true) {
-                    return Err(self.problem(Problem::Duplicate(VALUE.to_owned())));
+                Member::Value => {
+                    self.once(&mut value_seen, VALUE)?;
+                    self.message(id).map_err(|error| error.in_field(VALUE))?;
                 }
-                self.message(id).map_err(|error| error.in_field(VALUE))?;
-            } else {
-                let index = if table.form == Form::Plain {
-                    table.by_name(name, 0)
-                } else {
-                    None
-                };
-                match index {
-                    None if self.options.keep_unknown
-                        && table.form == Form::Plain
-                        && name == UNKNOWN =>
-                    {
-                        self.unknown(&mut unknown_seen)
-                            .map_err(|error| error.in_field(UNKNOWN))?;
-                    }
-                    Some(index) => self
-                        .member(table, index, &mut seen)
-                        .map_err(|error| error.in_field(&table.fields[index].json_name))?,
-                    None if self.options.ignore_unknown => self.skip()?,
-                    None => {
-                        let name = name.to_owned();
-                        return Err(self.unknown_field(table, name));
-                    }
-                }
+                Member::Inner(Named::Unknown) => self
+                    .unknown(&mut unknown_seen)
+                    .map_err(|error| error.in_field(UNKNOWN))?,
+                Member::Inner(Named::Field(index)) => self
+                    .member(table, index, &mut seen)
+                    .map_err(|error| error.in_field(&table.fields[index].json_name))?,
+                Member::Inner(Named::Ignored) => self.skip()?,
             }
-            key = self.jiter.next_key().map_err(syntax)?;
+            step = self.json.after_member()?;
+            if step == Step::More {
+                self.json.key_or_end(false)?;
+            }
         }
         self.leave();
         if table.form == Form::Plain {
-            self.check_required(table, &seen)
-        } else if value_seen {
-            Ok(())
-        } else {
-            Err(self.problem(Problem::Missing(VALUE.to_owned())))
+            self.check_required(table, &seen)?;
+        } else if !value_seen {
+            return Err(self.problem(Problem::Missing(VALUE.to_owned())));
         }
+        self.scratch.words.end(seen);
+        Ok(())
+    }
+
+    /// What the key names whose quote is next; goes behind its colon.
+    fn any_member(&mut self, table: &MessageTable) -> Result<Member, Error> {
+        self.quoted(|reader, name, _| {
+            if name == TYPE.as_bytes() {
+                reader.json.colon()?;
+                return Ok(Member::Type);
+            }
+            if name == VALUE.as_bytes() && (table.form != Form::Plain || &*table.name == EMPTY) {
+                reader.json.colon()?;
+                return Ok(Member::Value);
+            }
+            reader.member_name(table, name).map(Member::Inner)
+        })
+    }
+
+    /// A member that may be there once.
+    fn once(&mut self, seen: &mut bool, name: &str) -> Result<(), Error> {
+        if std::mem::replace(seen, true) {
+            self.json.peek()?;
+            return Err(self.problem(Problem::Duplicate(name.to_owned())));
+        }
+        Ok(())
     }
 }

@@ -1,101 +1,134 @@
 //! From JSON to wire bytes: maps, which are lists of entries on the wire.
 
-use jiter::Peek;
 use portolan_schema::Kind;
 
-use super::{Reader, scalar, syntax};
+use super::scratch::MapKey;
+use super::{Reader, Written, scalar};
+use crate::json::Step;
 use crate::table::FieldEntry;
-use crate::{Error, Problem, wire};
+use crate::{Error, Problem};
+
+/// Up to this many keys are compared with each other; more are sorted.
+const FEW: usize = 8;
 
 impl Reader<'_> {
     pub(super) fn map(&mut self, field: &FieldEntry) -> Result<(), Error> {
-        self.expect(Peek::Object, "an object")?;
-        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else {
+        let Some((key_field, value_field)) = field
+            .kind
+            .message()
+            .and_then(|id| self.transcoder.table(id).key_and_value())
+        else {
             return Err(self.problem(Problem::Wire("a map without entries in its contract")));
         };
-        let (Some(key_field), Some(value_field)) = (entry.by_number(1, 0), entry.by_number(2, 1))
-        else {
-            return Err(self.problem(Problem::Wire(
-                "a map entry without key and value in its contract",
-            )));
-        };
-        let (key_field, value_field) = (&entry.fields[key_field], &entry.fields[value_field]);
-        let mut keys = Vec::new();
-        let mut key = self.jiter.known_object().map_err(syntax)?;
-        while let Some(text) = key {
+        let (outer, kind) = (self.scratch.keys.len(), key_field.kind);
+        self.json.enter(b'{', "an object")?;
+        let mut step = self.json.key_or_end(true)?;
+        while step == Step::More {
             let start = self.out.len();
-            self.out.extend_from_slice(&field.tag);
-            let body = wire::open(self.out);
-            self.out.extend_from_slice(&key_field.tag);
+            field.tag.put(&mut self.out);
+            let body = self.out.open(field.room());
+            key_field.tag.put(&mut self.out);
             let key_start = self.out.len();
-            if !scalar::put_map_key(self.out, key_field.kind, text) {
-                let value = crate::error::shorten(text);
-                return Err(self.problem(Problem::Value {
-                    expected: "a key of this map",
-                    value,
-                }));
-            }
+            self.map_key(kind)?;
             let key_length = self.out.len() - key_start;
+            self.json.colon()?;
             let written = self
                 .refuse_null(value_field)
-                .and_then(|()| self.tagged(value_field))
-                .map_err(|error| {
-                    let key = &self.out[key_start..key_start + key_length];
-                    error.at_key(&scalar::key_text(key_field.kind, key))
-                })?;
-            if written {
-                wire::close(self.out, body);
-                // Closing may have moved the key; it stands right behind the
-                // length and its tag.
-                let end = self.out.len();
-                keys.push((start, end));
-            } else {
-                self.out.truncate(start);
+                .and_then(|()| self.tagged(value_field));
+            match written {
+                Ok(()) if self.written == Written::Nothing => self.out.truncate(start),
+                Ok(()) => {
+                    let prefix = self.out.close(body);
+                    field.set_room(prefix);
+                    let at = start + field.tag.len() + usize::from(prefix) + key_field.tag.len();
+                    self.remember(at, key_length);
+                }
+                Err(error) => {
+                    let key = &self.out.as_slice()[key_start..key_start + key_length];
+                    return Err(error.at_key(&scalar::key_text(kind, key)));
+                }
             }
-            key = self.jiter.next_key().map_err(syntax)?;
+            step = self.json.after_member()?;
+            if step == Step::More {
+                self.json.key_or_end(false)?;
+            }
         }
-        self.refuse_duplicate_keys(field, key_field, &mut keys)
+        self.refuse_twins(kind, outer)
     }
 
-    /// Two entries with the same key are an error; `entries` are where each
-    /// entry stands in the output.
-    fn refuse_duplicate_keys(
-        &self,
-        field: &FieldEntry,
-        key_field: &FieldEntry,
-        entries: &mut [(usize, usize)],
-    ) -> Result<(), Error> {
-        if entries.len() < 2 {
+    /// The key whose quote is next.
+    #[inline]
+    fn map_key(&mut self, kind: Kind) -> Result<(), Error> {
+        if kind == Kind::String {
+            if self.json.copy_short_string(&mut self.out) {
+                return Ok(());
+            }
+            let body = self.out.open(1);
+            self.json.copy_string(&mut self.out)?;
+            self.out.close(body);
             return Ok(());
         }
-        let key_of = |entry: &(usize, usize)| {
-            let bytes = &self.out[entry.0 + field.tag.len()..entry.1];
-            // The entry's length, then the key's tag, then the key.
-            let prefix = bytes.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-            let key = &bytes[prefix + key_field.tag.len()..];
-            match key_field.kind {
-                Kind::String => {
-                    let count = key.iter().take_while(|byte| **byte >= 0x80).count() + 1;
-                    let length = key[..count]
-                        .iter()
-                        .rev()
-                        .fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
-                    &key[..count + length]
-                }
-                Kind::Fixed64 | Kind::Sfixed64 => &key[..8],
-                Kind::Fixed32 | Kind::Sfixed32 => &key[..4],
-                _ => &key[..=key.iter().take_while(|byte| **byte >= 0x80).count()],
+        self.quoted(|reader, text, _| {
+            if scalar::put_map_key(&mut reader.out, kind, text) {
+                return Ok(());
             }
+            reader.json.colon()?;
+            let at = reader.json.at();
+            Err(scalar::bad_value("a key of this map", text, at))
+        })
+    }
+
+    /// Remembers where a key stands, until [`refuse_twins`](Self::refuse_twins).
+    #[inline]
+    pub(super) fn remember(&mut self, at: usize, length: usize) {
+        let key = &self.out.as_slice()[at..at + length];
+        let ends = match (key.first_chunk::<8>(), key.last_chunk::<8>()) {
+            (Some(first), Some(last)) => {
+                u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23)
+            }
+            _ => key
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
         };
-        entries.sort_unstable_by(|left, right| key_of(left).cmp(key_of(right)));
-        for pair in entries.windows(2) {
-            if key_of(&pair[0]) == key_of(&pair[1]) {
-                return Err(self.problem(Problem::Duplicate(scalar::key_text(
-                    key_field.kind,
-                    key_of(&pair[0]),
-                ))));
+        let hash = (ends ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        self.scratch.keys.push(MapKey {
+            hash: hash as u32,
+            length: length as u32,
+            at,
+        });
+    }
+
+    /// Two entries with the same key are an error. Looks at the keys from
+    /// `outer` on, and forgets them.
+    #[inline]
+    pub(super) fn refuse_twins(&mut self, kind: Kind, outer: usize) -> Result<(), Error> {
+        let out = self.out.as_slice();
+        let text = |key: &MapKey| &out[key.at..key.at + key.length as usize];
+        let keys = &mut self.scratch.keys[outer..];
+        let twin = if keys.len() <= FEW {
+            let mut twin = None;
+            for (index, key) in keys.iter().enumerate() {
+                for other in &keys[..index] {
+                    if other.hash == key.hash && text(other) == text(key) {
+                        twin = Some(key);
+                    }
+                }
             }
+            twin
+        } else {
+            // Whoever chooses keys with the same hash gains nothing by it.
+            keys.sort_unstable_by(|left, right| {
+                (left.hash, text(left)).cmp(&(right.hash, text(right)))
+            });
+            keys.windows(2)
+                .find(|pair| pair[0].hash == pair[1].hash && text(&pair[0]) == text(&pair[1]))
+                .map(|pair| &pair[0])
+        };
+        if let Some(twin) = twin {
+            let key = scalar::key_text(kind, text(twin));
+            return Err(self.problem(Problem::Duplicate(key)));
         }
+        self.scratch.keys.truncate(outer);
         Ok(())
     }
 }

@@ -2,54 +2,88 @@
 
 mod any;
 mod map;
+mod mask;
+mod number;
+mod object;
 mod scalar;
+mod scratch;
 mod text;
 mod unknown;
 mod well_known;
 
-use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 use portolan_schema::{Cardinality, Kind, MessageId};
 
-use crate::options::UNKNOWN;
-use crate::table::{FieldEntry, Form, MessageTable, Seen};
-use crate::{Error, Problem, ReadOptions, Transcoder, wire};
+use self::scratch::Scratch;
+use crate::json::{Scanner, Step};
+use crate::raw::Output;
+use crate::table::{FieldEntry, Form, MessageTable};
+use crate::{Error, Problem, ReadOptions, Transcoder};
 
 pub(crate) use text::text_to_field;
 
 /// Reads one JSON text and appends wire bytes.
 pub(crate) struct Reader<'a> {
     transcoder: &'a Transcoder,
-    json: &'a [u8],
-    jiter: Jiter<'a>,
-    out: &'a mut Vec<u8>,
+    json: Scanner<'a>,
+    out: Output,
     options: &'a ReadOptions,
     /// How many more levels may be entered.
     levels: u32,
+    /// What became of the last value.
+    written: Written,
+    scratch: &'a mut Scratch,
 }
 
-impl<'a> Reader<'a> {
-    pub(crate) fn new(
-        transcoder: &'a Transcoder,
-        json: &'a [u8],
-        out: &'a mut Vec<u8>,
-        options: &'a ReadOptions,
-    ) -> Self {
-        Self {
-            transcoder,
-            json,
-            jiter: Jiter::new(json),
-            out,
-            options,
-            levels: options.recursion_limit,
+/// What became of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Written {
+    /// It was passed over: the name of an enum value that is not known, where
+    /// unknown things are ignored.
+    Nothing,
+    /// The default of its kind, which a field without presence leaves out.
+    Default,
+    /// Any other value.
+    Value,
+}
+
+impl Written {
+    #[inline(always)]
+    fn unless(is_default: bool) -> Self {
+        if is_default {
+            Self::Default
+        } else {
+            Self::Value
         }
     }
+}
 
-    /// Nothing but white space may follow.
-    pub(crate) fn finish(&mut self) -> Result<(), Error> {
-        self.jiter.finish().map_err(syntax)
+impl Reader<'_> {
+    /// Reads `json` as `value` says, to the end, and appends to `out`.
+    pub(crate) fn read(
+        transcoder: &Transcoder,
+        json: &[u8],
+        out: &mut Vec<u8>,
+        options: &ReadOptions,
+        value: impl FnOnce(&mut Reader<'_>) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        Scratch::lend(|scratch| {
+            let mut reader = Reader {
+                transcoder,
+                json: Scanner::new(json, transcoder.level()),
+                out: Output::new(std::mem::take(out)),
+                options,
+                levels: options.recursion_limit,
+                written: Written::Value,
+                scratch,
+            };
+            let result = value(&mut reader).and_then(|()| reader.json.finish());
+            *out = reader.out.into_bytes();
+            result
+        })
     }
 
     /// A message, without tag or length.
+    #[inline]
     pub(crate) fn message(&mut self, id: MessageId) -> Result<(), Error> {
         let table = self.transcoder.table(id);
         self.enter()?;
@@ -71,175 +105,113 @@ impl<'a> Reader<'a> {
     /// The value of the field with this name, alone.
     pub(crate) fn field_by_name(&mut self, id: MessageId, name: &str) -> Result<(), Error> {
         let table = self.transcoder.table(id);
-        let Some(index) = table.by_name(name, 0) else {
-            return Err(self.unknown_field(table, name.to_owned()));
+        let Some(index) = table.by_name(name.as_bytes()) else {
+            return Err(self.unknown_field(table, name));
         };
-        self.field(table, index, &mut Seen::of(table))
+        let mut seen = self.scratch.words.begin(table);
+        self.field(table, index, &mut seen)
     }
 
-    fn object(&mut self, table: &MessageTable) -> Result<(), Error> {
-        self.expect(Peek::Object, "an object")?;
-        let mut seen = Seen::of(table);
-        let mut guess = 0;
-        let mut unknown_seen = false;
-        let mut key = self.jiter.known_object().map_err(syntax)?;
-        while let Some(name) = key {
-            match table.by_name(name, guess) {
-                Some(index) => {
-                    guess = index + 1;
-                    self.member(table, index, &mut seen)
-                        .map_err(|error| error.in_field(&table.fields[index].json_name))?;
-                }
-                None if self.options.keep_unknown && name == UNKNOWN => {
-                    self.unknown(&mut unknown_seen)
-                        .map_err(|error| error.in_field(UNKNOWN))?;
-                }
-                None if self.options.ignore_unknown => self.skip()?,
-                None => {
-                    let name = name.to_owned();
-                    return Err(self.unknown_field(table, name));
-                }
-            }
-            key = self.jiter.next_key().map_err(syntax)?;
-        }
-        self.check_required(table, &seen)
-    }
-
-    /// The value of a member, unless the field was there already.
-    fn member(&mut self, table: &MessageTable, index: usize, seen: &mut Seen) -> Result<(), Error> {
-        if seen.mark(index) {
-            return Err(self.problem(Problem::Duplicate(
-                table.fields[index].json_name.to_string(),
-            )));
-        }
-        self.field(table, index, seen)
-    }
-
-    fn check_required(&self, table: &MessageTable, seen: &Seen) -> Result<(), Error> {
-        if !table.has_required {
+    /// One value with its tag; nothing at all when it was passed over.
+    #[inline(always)]
+    fn tagged(&mut self, field: &FieldEntry) -> Result<(), Error> {
+        let start = self.out.len();
+        field.tag.put(&mut self.out);
+        if field.kind == Kind::String
+            && self.json.byte() == b'"'
+            && self.json.copy_short_string(&mut self.out)
+        {
+            let length = self.out.len() - start - field.tag.len();
+            self.written = Written::unless(length == 1);
             return Ok(());
         }
-        for (index, field) in table.fields.iter().enumerate() {
-            if field.cardinality == Cardinality::Required && !seen.has(index) {
-                return Err(self.problem(Problem::Missing(field.json_name.to_string())));
-            }
-        }
-        Ok(())
+        self.tagged_any(field, start)
     }
 
-    fn field(&mut self, table: &MessageTable, index: usize, seen: &mut Seen) -> Result<(), Error> {
-        let field = &table.fields[index];
-        let singular = field.cardinality.is_singular();
-        if self.peek()? == Peek::Null && !(field.null_is_value && singular) {
-            if field.cardinality == Cardinality::Required {
-                return Err(self.problem(Problem::Missing(field.json_name.to_string())));
-            }
-            return self.jiter.known_null().map_err(syntax);
-        }
-        if let Some(oneof) = field.oneof
-            && seen.mark(table.fields.len() + oneof)
-        {
-            return Err(self.problem(Problem::Oneof {
-                field: field.json_name.to_string(),
-                oneof: table.oneofs[oneof].to_string(),
-            }));
-        }
-        match field.cardinality {
-            Cardinality::Map => self.map(field),
-            Cardinality::Packed => self.packed(field),
-            Cardinality::Repeated => self.repeated(field),
-            Cardinality::Implicit => {
-                let start = self.out.len();
-                self.tagged(field)?;
-                // A default without presence is not written. All of them are
-                // encoded as zeros, and nothing else is: -0.0 has its sign bit.
-                let value = self.out.get(start + field.tag.len()..).unwrap_or_default();
-                if value.iter().all(|byte| *byte == 0) {
-                    self.out.truncate(start);
-                }
-                Ok(())
-            }
-            Cardinality::Optional | Cardinality::Required => self.tagged(field).map(|_| ()),
-        }
-    }
-
-    /// One value with its tag. Whether it was written: an unknown enum name is
-    /// passed over when unknown things are.
-    fn tagged(&mut self, field: &FieldEntry) -> Result<bool, Error> {
-        let start = self.out.len();
-        self.out.extend_from_slice(&field.tag);
+    /// The same behind the tag, which begins at `start`.
+    #[inline(never)]
+    fn tagged_any(&mut self, field: &FieldEntry, start: usize) -> Result<(), Error> {
         match field.kind {
             Kind::Message(id) => {
-                let body = wire::open(self.out);
+                let body = self.out.open(field.room());
                 self.message(id)?;
-                wire::close(self.out, body);
-                self.out.extend_from_slice(&field.end_tag);
+                field.set_room(self.out.close(body));
+                if field.end_tag.len() > 0 {
+                    field.end_tag.put(&mut self.out);
+                }
+                self.written = Written::Value;
             }
             Kind::Delimited(id) => {
                 self.message(id)?;
-                self.out.extend_from_slice(&field.end_tag);
+                field.end_tag.put(&mut self.out);
+                self.written = Written::Value;
             }
-            kind => {
-                if !self.scalar(kind)? {
+            _ => {
+                self.scalar(field)?;
+                if self.written == Written::Nothing {
                     self.out.truncate(start);
-                    return Ok(false);
                 }
             }
         }
-        Ok(true)
+        Ok(())
     }
 
     fn repeated(&mut self, field: &FieldEntry) -> Result<(), Error> {
         self.elements(|reader| {
             reader.refuse_null(field)?;
-            reader.tagged(field).map(|_| ())
+            reader.tagged(field)
         })
     }
 
     fn packed(&mut self, field: &FieldEntry) -> Result<(), Error> {
         let start = self.out.len();
-        self.out.extend_from_slice(&field.packed_tag);
-        let body = wire::open(self.out);
-        self.elements(|reader| {
-            reader.refuse_null(field)?;
-            reader.scalar(field.kind).map(|_| ())
-        })?;
-        if self.out.len() == body {
+        field.packed_tag.put(&mut self.out);
+        let body = self.out.open(field.room());
+        match field.kind {
+            // A vector has hundreds, so that it pays to choose once.
+            Kind::Float => self.elements(Self::float),
+            Kind::Double => self.elements(Self::double),
+            _ => self.elements(|reader| {
+                reader.refuse_null(field)?;
+                reader.scalar(field)
+            }),
+        }?;
+        if self.out.length_since(body) == 0 {
             self.out.truncate(start);
         } else {
-            wire::close(self.out, body);
+            field.set_room(self.out.close(body));
         }
         Ok(())
     }
 
     /// The elements of an array, one after the other.
+    #[inline(always)]
     fn elements(
         &mut self,
         mut element: impl FnMut(&mut Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
-        self.expect(Peek::Array, "an array")?;
-        let mut next = self.jiter.known_array().map_err(syntax)?;
+        self.json.enter(b'[', "an array")?;
+        let mut step = self.json.first_element()?;
         let mut index = 0;
-        while next.is_some() {
+        while step == Step::More {
             element(self).map_err(|error| error.at_index(index))?;
             index += 1;
-            next = self.jiter.array_step().map_err(syntax)?;
+            step = self.json.after_element()?;
         }
         Ok(())
     }
 
     /// `null` is not an element of a list or a value of a map, save where it is
     /// a value of its own.
+    #[inline(always)]
     fn refuse_null(&mut self, field: &FieldEntry) -> Result<(), Error> {
-        if self.peek()? == Peek::Null && !field.null_is_value {
-            return Err(self.problem(Problem::Type {
-                expected: "a value",
-                found: "null",
-            }));
+        if self.json.peek()? == b'n' && !field.null_is_value {
+            return Err(self.json.wrong_type("a value", b'n'));
         }
         Ok(())
     }
 
+    #[inline(always)]
     fn enter(&mut self) -> Result<(), Error> {
         match self.levels.checked_sub(1) {
             Some(levels) => {
@@ -250,18 +222,9 @@ impl<'a> Reader<'a> {
         }
     }
 
+    #[inline(always)]
     fn leave(&mut self) {
         self.levels += 1;
-    }
-
-    /// Where the next value begins.
-    fn next_index(&mut self) -> Result<usize, Error> {
-        self.peek()?;
-        Ok(self.jiter.current_index())
-    }
-
-    fn peek(&mut self) -> Result<Peek, Error> {
-        self.jiter.peek().map_err(syntax)
     }
 
     /// Passes over a value that the contract does not know. It must be JSON all
@@ -271,84 +234,63 @@ impl<'a> Reader<'a> {
     }
 
     fn skip_within(&mut self, levels: u32) -> Result<(), Error> {
-        let peek = self.peek()?;
-        match peek {
-            Peek::String => self.jiter.known_str().map(drop).map_err(syntax),
-            Peek::Object | Peek::Array => {
-                let Some(levels) = levels.checked_sub(1) else {
-                    return Err(self.problem(Problem::TooDeep(self.options.recursion_limit)));
-                };
-                if peek == Peek::Array {
-                    return self.elements(|reader| reader.skip_within(levels));
-                }
-                let mut more = self.jiter.known_object().map_err(syntax)?.is_some();
-                while more {
-                    self.skip_within(levels)?;
-                    more = self.jiter.next_key().map_err(syntax)?.is_some();
-                }
-                Ok(())
-            }
-            _ => self.jiter.known_skip(peek).map_err(syntax),
+        let limit = self.options.recursion_limit;
+        self.json.skip(levels, &mut self.scratch.text, &|at| {
+            Error::new(Problem::TooDeep(limit), at)
+        })
+    }
+
+    /// Gives a string, which is UTF-8, with its place to `with`.
+    #[inline(always)]
+    fn string<T>(
+        &mut self,
+        expected: &'static str,
+        with: impl FnOnce(&mut Self, &[u8], usize) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let found = self.json.peek()?;
+        if found != b'"' {
+            return Err(self.json.wrong_type(expected, found));
         }
+        self.quoted(with)
     }
 
-    fn expect(&mut self, wanted: Peek, expected: &'static str) -> Result<(), Error> {
-        let found = self.peek()?;
-        if found == wanted {
-            Ok(())
-        } else {
-            Err(self.wrong_type(expected, found))
+    /// The same, when the opening quote is known to be next.
+    #[inline(always)]
+    fn quoted<T>(
+        &mut self,
+        with: impl FnOnce(&mut Self, &[u8], usize) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let at = self.json.at();
+        if let Some(text) = self.json.string(&mut self.scratch.text)? {
+            return with(self, text, at);
         }
+        // What is inside may have strings with escapes, too.
+        let unescaped = std::mem::take(&mut self.scratch.text);
+        let result = with(self, unescaped.as_slice(), at);
+        self.scratch.text = unescaped;
+        result
     }
 
-    fn wrong_type(&self, expected: &'static str, found: Peek) -> Error {
-        wrong_type(expected, found, self.jiter.current_index())
-    }
-
-    fn unknown_field(&self, table: &MessageTable, field: String) -> Error {
+    #[cold]
+    fn unknown_field(&self, table: &MessageTable, field: &str) -> Error {
         self.problem(Problem::UnknownField {
-            field,
+            field: field.to_owned(),
             message: table.name.to_string(),
         })
     }
 
+    #[cold]
     fn problem(&self, problem: Problem) -> Error {
-        Error::new(problem, self.jiter.current_index())
+        Error::new(problem, self.json.at())
     }
-}
 
-/// The wrong sort of value, or something that is no value at all.
-fn wrong_type(expected: &'static str, found: Peek, offset: usize) -> Error {
-    let found = match found {
-        Peek::Null => "null",
-        Peek::True | Peek::False => "a boolean",
-        Peek::String => "a string",
-        Peek::Array => "an array",
-        Peek::Object => "an object",
-        // `I` and `N` begin JavaScript's Infinity and NaN.
-        other if other.is_num() && !matches!(other, Peek::Infinity | Peek::NaN) => "a number",
-        _ => {
-            return Error::new(
-                Problem::Syntax(format!("expected {expected}, found no JSON value")),
-                offset,
-            );
+    /// Whether every required field was there.
+    fn check_required(&self, table: &MessageTable, seen: &crate::table::Seen) -> Result<(), Error> {
+        for (index, field) in table.fields.iter().enumerate() {
+            if field.cardinality == Cardinality::Required && !self.scratch.words.has(seen, index) {
+                return Err(self.problem(Problem::Missing(field.json_name.to_string())));
+            }
         }
-    };
-    Error::new(Problem::Type { expected, found }, offset)
-}
-
-/// An error of the JSON reader.
-fn syntax(error: JiterError) -> Error {
-    let text = match error.error_type {
-        JiterErrorType::JsonError(problem) => problem.to_string(),
-        JiterErrorType::WrongType { expected, actual } => {
-            format!("expected {expected}, found {actual}")
-        }
-    };
-    let text = match text.strip_prefix("EOF while parsing") {
-        Some(rest) => format!("the JSON ends inside{rest}"),
-        None if text == "expected ident" => "expected true, false or null".to_owned(),
-        None => text,
-    };
-    Error::new(Problem::Syntax(text), error.index)
+        Ok(())
+    }
 }

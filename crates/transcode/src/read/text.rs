@@ -3,10 +3,10 @@
 
 use portolan_schema::{Cardinality, Kind, MessageId};
 
-use super::{Reader, scalar};
+use super::{Reader, Written, scalar};
+use crate::number::Number;
+use crate::raw::Output;
 use crate::table::Form;
-use crate::text::number::is_json_number;
-use crate::wire::{close, open};
 use crate::{Error, Problem, ReadOptions, Transcoder};
 
 /// Appends the message `id` with only the field at `path` set from `text`.
@@ -22,7 +22,10 @@ pub(crate) fn text_to_field(
     if path.len() > options.recursion_limit as usize {
         return Err(Error::new(Problem::TooDeep(options.recursion_limit), 0));
     }
-    at_path(transcoder, id, path, text, out, options)
+    let mut output = Output::new(std::mem::take(out));
+    let result = at_path(transcoder, id, path, text, &mut output, options);
+    *out = output.into_bytes();
+    result
 }
 
 fn at_path(
@@ -30,7 +33,7 @@ fn at_path(
     id: MessageId,
     path: &[impl AsRef<str>],
     text: &str,
-    out: &mut Vec<u8>,
+    out: &mut Output,
     options: &ReadOptions,
 ) -> Result<(), Error> {
     let table = transcoder.table(id);
@@ -54,7 +57,7 @@ fn at_path(
         )
     };
     let field = &table.fields[table
-        .by_name(name, 0)
+        .by_name(name.as_bytes())
         .ok_or_else(|| unknown(name, &table.name))?];
     let wrap = |error: Error| error.in_field(&field.json_name);
 
@@ -73,7 +76,7 @@ fn at_path(
             kind,
             text,
             options,
-            |reader| reader.tagged(field).map(|_| ()),
+            |reader| reader.tagged(field),
             out,
         )
         .map_err(wrap),
@@ -86,10 +89,10 @@ fn at_path(
             };
             let (key_field, value_field) = (&entry.fields[key_index], &entry.fields[value_index]);
             let start = out.len();
-            out.extend_from_slice(&field.tag);
-            let body = open(out);
-            out.extend_from_slice(&key_field.tag);
-            if !scalar::put_map_key(out, key_field.kind, key.as_ref()) {
+            field.tag.put(out);
+            let body = out.open(1);
+            key_field.tag.put(out);
+            if !scalar::put_map_key(out, key_field.kind, key.as_ref().as_bytes()) {
                 let problem = Problem::Value {
                     expected: "a key of this map",
                     value: crate::error::shorten(key.as_ref()),
@@ -107,30 +110,31 @@ fn at_path(
             }
             let mut written = true;
             let read = |reader: &mut Reader<'_>| {
-                written = reader.tagged(value_field)?;
+                reader.tagged(value_field)?;
+                written = reader.written != Written::Nothing;
                 Ok(())
             };
             leaf(transcoder, value_field.kind, text, options, read, out)
                 .map_err(|error| wrap(error.at_key(key.as_ref())))?;
             if written {
-                close(out, body);
+                out.close(body);
             } else {
                 out.truncate(start);
             }
             Ok(())
         }
         (_, Kind::Message(inner)) if field.cardinality.is_singular() => {
-            out.extend_from_slice(&field.tag);
-            let body = open(out);
+            field.tag.put(out);
+            let body = out.open(1);
             at_path(transcoder, inner, rest, text, out, options).map_err(wrap)?;
-            close(out, body);
-            out.extend_from_slice(&field.end_tag);
+            out.close(body);
+            field.end_tag.put(out);
             Ok(())
         }
         (_, Kind::Delimited(inner)) if field.cardinality.is_singular() => {
-            out.extend_from_slice(&field.tag);
+            field.tag.put(out);
             at_path(transcoder, inner, rest, text, out, options).map_err(wrap)?;
-            out.extend_from_slice(&field.end_tag);
+            field.end_tag.put(out);
             Ok(())
         }
         _ => {
@@ -148,12 +152,12 @@ fn leaf(
     text: &str,
     options: &ReadOptions,
     read: impl FnOnce(&mut Reader<'_>) -> Result<(), Error>,
-    out: &mut Vec<u8>,
+    out: &mut Output,
 ) -> Result<(), Error> {
     let is_bool = matches!(text, "true" | "false");
     let bare = match kind {
         Kind::Bool => is_bool,
-        Kind::Enum(_) => is_json_number(text),
+        Kind::Enum(_) => Number::parse_all(text.as_bytes()).is_some(),
         Kind::Message(id) => {
             let table = transcoder.table(id);
             is_bool
@@ -169,11 +173,9 @@ fn leaf(
     if bare {
         json.extend_from_slice(text.as_bytes());
     } else {
-        crate::write::string(&mut json, text);
+        crate::write::append_string(&mut json, text);
     }
-    let mut reader = Reader::new(transcoder, &json, out, options);
-    read(&mut reader)?;
-    reader.finish()
+    out.with_vec(|out| Reader::read(transcoder, &json, out, options, read))
 }
 
 /// Whether JSON writes such a message as a string or a bare scalar.

@@ -2,7 +2,7 @@
 //! writer kept, see [`ReadOptions::keep_unknown`](crate::ReadOptions).
 
 use super::Reader;
-use crate::error::shorten;
+use super::scalar::bad_value;
 use crate::options::UNKNOWN;
 use crate::text::base64;
 use crate::wire::Cursor;
@@ -14,29 +14,25 @@ impl Reader<'_> {
         if std::mem::replace(seen, true) {
             return Err(self.problem(Problem::Duplicate(UNKNOWN.to_owned())));
         }
-        let at = self.next_index()?;
         let levels = self.levels;
-        let mut records = Vec::new();
-        let text = self.string("unknown fields in base64")?;
-        if base64::decode(text, &mut records).is_none() {
-            return Err(Error::new(
-                Problem::Value {
-                    expected: "base64",
-                    value: shorten(text),
-                },
-                at,
-            ));
-        }
-        let mut cursor = Cursor::new(&records, 0);
-        loop {
-            match cursor.next(levels) {
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                // An offset within the decoded bytes would mislead.
-                Err(error) => return Err(Error::new(error.problem().clone(), at)),
+        self.string("unknown fields in base64", |reader, text, at| {
+            let start = reader.out.len();
+            if reader
+                .out
+                .with_vec(|out| base64::decode(text, out))
+                .is_none()
+            {
+                return Err(bad_value("base64", text, at));
             }
-        }
-        self.out.extend_from_slice(&records);
-        Ok(())
+            let mut cursor = Cursor::new(&reader.out.as_slice()[start..], 0);
+            loop {
+                match cursor.next(levels) {
+                    Ok(Some(_)) => {}
+                    Ok(None) => return Ok(()),
+                    // An offset within the decoded bytes would mislead.
+                    Err(error) => return Err(Error::new(error.problem().clone(), at)),
+                }
+            }
+        })
     }
 }

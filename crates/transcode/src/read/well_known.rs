@@ -1,17 +1,14 @@
 //! From JSON to wire bytes: the well-known types with a form of their own
 //! (protobuf.dev, "ProtoJSON Format").
 
-use jiter::Peek;
-
-use super::scalar::put_map_key;
-use super::{Reader, syntax};
-use crate::error::shorten;
-use crate::table::MessageTable;
-use crate::text::number::parse_f64;
-use crate::text::{duration, field_mask, timestamp};
-use crate::wire::{close, open, put_varint};
-use crate::{Error, Problem};
 use portolan_schema::Kind;
+
+use super::scalar::{bad_value, key_text};
+use super::{Reader, Written};
+use crate::json::{Step, is_number_start};
+use crate::table::MessageTable;
+use crate::text::{duration, field_mask, timestamp};
+use crate::{Error, Problem};
 
 /// Tags of `google.protobuf.Value`, and of the single fields of `Struct` and
 /// `ListValue`, as encoded.
@@ -28,92 +25,93 @@ mod tag {
 
 impl Reader<'_> {
     pub(super) fn timestamp(&mut self) -> Result<(), Error> {
-        let at = self.next_index()?;
-        let text = self.string("an RFC 3339 string")?;
-        let Some((seconds, nanos)) = timestamp::parse(text) else {
-            let value = shorten(text);
+        self.string("an RFC 3339 string", |reader, text, at| {
             let expected = "an RFC 3339 timestamp between the years 1 and 9999";
-            return Err(Error::new(Problem::Value { expected, value }, at));
-        };
-        self.seconds_and_nanos(seconds, nanos);
-        Ok(())
+            let (seconds, nanos) =
+                timestamp::parse(text).ok_or_else(|| bad_value(expected, text, at))?;
+            reader.seconds_and_nanos(seconds, nanos);
+            Ok(())
+        })
     }
 
     pub(super) fn duration(&mut self) -> Result<(), Error> {
-        let at = self.next_index()?;
-        let text = self.string("a duration string")?;
-        let Some((seconds, nanos)) = duration::parse(text) else {
-            let value = shorten(text);
+        self.string("a duration string", |reader, text, at| {
             let expected = "a duration in seconds, such as \"1.5s\"";
-            return Err(Error::new(Problem::Value { expected, value }, at));
-        };
-        self.seconds_and_nanos(seconds, nanos);
-        Ok(())
+            let (seconds, nanos) =
+                duration::parse(text).ok_or_else(|| bad_value(expected, text, at))?;
+            reader.seconds_and_nanos(seconds, nanos);
+            Ok(())
+        })
     }
 
     fn seconds_and_nanos(&mut self, seconds: i64, nanos: i32) {
-        for (tag, value) in [(1 << 3, seconds), (2 << 3, i64::from(nanos))] {
-            if value != 0 {
-                self.out.push(tag);
-                put_varint(self.out, value.cast_unsigned());
-            }
+        if seconds != 0 {
+            self.out.push(1 << 3);
+            self.out.varint(seconds.cast_unsigned());
+        }
+        if nanos != 0 {
+            self.out.push(2 << 3);
+            self.out.varint(i64::from(nanos).cast_unsigned());
         }
     }
 
     pub(super) fn field_mask(&mut self) -> Result<(), Error> {
-        self.expect(Peek::String, "a field mask string")?;
-        let at = self.jiter.current_index();
-        let text = self.jiter.known_str().map_err(syntax)?;
-        let mut bad = None;
-        for path in text.split(',').filter(|_| !text.is_empty()) {
-            self.out.push(tag::FIRST);
-            let start = open(self.out);
-            if path.is_empty() || field_mask::to_snake(path, self.out).is_none() {
-                bad = Some(shorten(path));
-                break;
+        self.string("a field mask string", |reader, text, at| {
+            for path in text
+                .split(|byte| *byte == b',')
+                .filter(|_| !text.is_empty())
+            {
+                reader.out.push(tag::FIRST);
+                let body = reader.out.open(1);
+                let snake = reader.out.with_vec(|out| field_mask::to_snake(path, out));
+                if path.is_empty() || snake.is_none() {
+                    return Err(bad_value("a field path in lowerCamelCase", path, at));
+                }
+                reader.out.close(body);
             }
-            close(self.out, start);
-        }
-        match bad {
-            None => Ok(()),
-            Some(value) => {
-                let expected = "a field path in lowerCamelCase";
-                Err(Error::new(Problem::Value { expected, value }, at))
-            }
-        }
+            Ok(())
+        })
     }
 
     /// `google.protobuf.Struct`: `map<string, Value> fields = 1`.
     pub(super) fn structure(&mut self) -> Result<(), Error> {
-        self.expect(Peek::Object, "an object")?;
-        let mut seen = std::collections::HashSet::new();
-        let mut key = self.jiter.known_object().map_err(syntax)?;
-        while let Some(text) = key {
-            let text = text.to_owned();
+        let outer = self.scratch.keys.len();
+        self.json.enter(b'{', "an object")?;
+        let mut step = self.json.key_or_end(true)?;
+        while step == Step::More {
+            let start = self.out.len();
             self.out.push(tag::FIRST);
-            let entry = open(self.out);
+            let entry = self.out.open(1);
             self.out.push(tag::FIRST);
-            put_map_key(self.out, Kind::String, &text);
+            let key_start = self.out.len();
+            self.text()?;
+            let key_length = self.out.len() - key_start;
+            self.json.colon()?;
             self.out.push(tag::SECOND);
-            let value = open(self.out);
-            self.nested_value().map_err(|error| error.at_key(&text))?;
-            close(self.out, value);
-            close(self.out, entry);
-            if let Some(text) = seen.replace(text) {
-                return Err(self.problem(Problem::Duplicate(text)));
+            let value = self.out.open(1);
+            if let Err(error) = self.nested_value() {
+                let key = &self.out.as_slice()[key_start..key_start + key_length];
+                return Err(error.at_key(&key_text(Kind::String, key)));
             }
-            key = self.jiter.next_key().map_err(syntax)?;
+            self.out.close(value);
+            let prefix = self.out.close(entry);
+            // The tag of the entry, its length and the tag of the key.
+            self.remember(start + 1 + usize::from(prefix) + 1, key_length);
+            step = self.json.after_member()?;
+            if step == Step::More {
+                self.json.key_or_end(false)?;
+            }
         }
-        Ok(())
+        self.refuse_twins(Kind::String, outer)
     }
 
     /// `google.protobuf.ListValue`: `repeated Value values = 1`.
     pub(super) fn list_value(&mut self) -> Result<(), Error> {
         self.elements(|reader| {
             reader.out.push(tag::FIRST);
-            let start = open(reader.out);
+            let body = reader.out.open(1);
             reader.nested_value()?;
-            close(reader.out, start);
+            reader.out.close(body);
             Ok(())
         })
     }
@@ -127,53 +125,47 @@ impl Reader<'_> {
 
     /// `google.protobuf.Value`: any JSON value.
     pub(super) fn dynamic_value(&mut self) -> Result<(), Error> {
-        let peek = self.peek()?;
-        match peek {
-            Peek::Null => {
-                self.jiter.known_null().map_err(syntax)?;
-                self.out.extend_from_slice(&[tag::NULL, 0]);
+        match self.json.peek()? {
+            b'n' => {
+                self.json.null()?;
+                self.out.put(&[tag::NULL, 0], 2);
             }
-            Peek::True | Peek::False => {
-                let value = self.jiter.known_bool(peek).map_err(syntax)?;
-                self.out.extend_from_slice(&[tag::BOOL, u8::from(value)]);
+            b't' | b'f' => {
+                let value = self.json.boolean()?;
+                self.out.put(&[tag::BOOL, u8::from(value)], 2);
             }
-            Peek::String => {
+            b'"' => {
                 self.out.push(tag::STRING);
-                self.scalar(Kind::String)?;
+                self.text()?;
             }
-            Peek::Object | Peek::Array => {
-                self.out.push(if peek == Peek::Object {
-                    tag::STRUCT
-                } else {
-                    tag::LIST
-                });
+            bracket @ (b'{' | b'[') => {
+                let is_object = bracket == b'{';
+                self.out
+                    .push(if is_object { tag::STRUCT } else { tag::LIST });
                 // One level together with the value that it is.
-                let start = open(self.out);
-                if peek == Peek::Object {
+                let body = self.out.open(1);
+                if is_object {
                     self.structure()
                 } else {
                     self.list_value()
                 }?;
-                close(self.out, start);
+                self.out.close(body);
             }
-            _ if peek.is_num() && !matches!(peek, Peek::Infinity | Peek::NaN) => {
-                let at = self.jiter.current_index();
-                let bytes = self.jiter.known_number_bytes(peek).map_err(syntax)?;
-                let text = std::str::from_utf8(bytes).unwrap_or_default();
-                let Some(value) = parse_f64(text) else {
-                    let value = shorten(text);
-                    return Err(Error::new(
-                        Problem::Value {
-                            expected: "a double",
-                            value,
-                        },
-                        at,
-                    ));
-                };
+            first if is_number_start(first) => {
                 self.out.push(tag::NUMBER);
-                self.out.extend_from_slice(&value.to_le_bytes());
+                self.double()?;
             }
-            _ => return Err(self.wrong_type("a JSON value", peek)),
+            found => return Err(self.json.wrong_type("a JSON value", found)),
+        }
+        Ok(())
+    }
+
+    /// A string with its length in front.
+    fn text(&mut self) -> Result<(), Error> {
+        if !self.json.copy_short_string(&mut self.out) {
+            let body = self.out.open(1);
+            self.json.copy_string(&mut self.out)?;
+            self.out.close(body);
         }
         Ok(())
     }
@@ -184,17 +176,10 @@ impl Reader<'_> {
             return Err(self.problem(Problem::Wire("a wrapper without a field in its contract")));
         };
         let start = self.out.len();
-        self.out.extend_from_slice(&field.tag);
-        let value = self.out.len();
-        self.scalar(field.kind)?;
-        if self.out[value..].iter().all(|byte| *byte == 0) {
+        self.tagged(field)?;
+        if self.written == Written::Default {
             self.out.truncate(start);
         }
         Ok(())
-    }
-
-    pub(super) fn string(&mut self, expected: &'static str) -> Result<&str, Error> {
-        self.expect(Peek::String, expected)?;
-        self.jiter.known_str().map_err(syntax)
     }
 }

@@ -13,14 +13,14 @@ const LENIENT_STANDARD: GeneralPurpose = GeneralPurpose::new(&alphabet::STANDARD
 const LENIENT_URL_SAFE: GeneralPurpose = GeneralPurpose::new(&alphabet::URL_SAFE, LENIENT);
 
 /// Appends the bytes that `text` stands for; `None` when it is not base64.
-pub(crate) fn decode(text: &str, out: &mut Vec<u8>) -> Option<()> {
-    let url_safe = text.bytes().any(|byte| matches!(byte, b'-' | b'_'));
-    let engine = if url_safe {
-        &LENIENT_URL_SAFE
-    } else {
-        &LENIENT_STANDARD
-    };
-    engine.decode_vec(text, out).ok()
+pub(crate) fn decode(text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    // The standard alphabet is what every writer of ProtoJSON uses.
+    let start = out.len();
+    if LENIENT_STANDARD.decode_vec(text, out).is_ok() {
+        return Some(());
+    }
+    out.truncate(start);
+    LENIENT_URL_SAFE.decode_vec(text, out).ok()
 }
 
 /// Appends `bytes` as text.

@@ -1,12 +1,17 @@
 //! `google.protobuf.Duration` as text: seconds with up to nine decimals and an
 //! `s`.
 
+use super::Piece;
+use super::digits::put_fraction;
+use crate::number::print;
+
 /// About 10,000 years, the largest duration either way. The bound is on the
 /// seconds alone; any fraction may stand behind it.
 const MAX_SECONDS: i64 = 315_576_000_000;
 
 /// Reads a duration into seconds and nanoseconds of the same sign.
-pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
+pub(crate) fn parse(text: &[u8]) -> Option<(i64, i32)> {
+    let text = std::str::from_utf8(text).ok()?;
     let unsigned = text.strip_prefix('-').unwrap_or(text);
     let negative = unsigned.len() != text.len();
     let digits = unsigned.strip_suffix('s')?;
@@ -37,57 +42,55 @@ pub(crate) fn parse(text: &str) -> Option<(i64, i32)> {
     })
 }
 
-/// Appends a duration; `None` when it is out of range or its signs differ.
-pub(crate) fn write(seconds: i64, nanos: i32, out: &mut Vec<u8>) -> Option<()> {
+/// A duration in quotes, and its length; `None` when it is out of range or its
+/// signs differ.
+pub(crate) fn write(seconds: i64, nanos: i32) -> Option<Piece> {
     let valid = (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds)
         && (-999_999_999..=999_999_999).contains(&nanos)
         && (seconds == 0 || nanos == 0 || (seconds < 0) == (nanos < 0));
     if !valid {
         return None;
     }
-    if seconds < 0 || nanos < 0 {
-        out.push(b'-');
-    }
-    out.extend_from_slice(
-        itoa::Buffer::new()
-            .format(seconds.unsigned_abs())
-            .as_bytes(),
-    );
-    put_fraction(nanos.unsigned_abs(), out);
-    out.push(b's');
-    Some(())
+    let mut digits = [0; 32];
+    let count = print::u64(seconds.unsigned_abs(), &mut digits);
+    let mut text = [0; 32];
+    text[..2].copy_from_slice(b"\"-");
+    let start = 1 + usize::from(seconds < 0 || nanos < 0);
+    // Twelve digits at most, of which the range above makes sure.
+    text[start..start + 12].copy_from_slice(&digits[..12]);
+    let end = put_fraction(nanos.unsigned_abs(), &mut text, start + count.min(12));
+    text[end..end + 2].copy_from_slice(b"s\"");
+    Some((text, end + 2))
 }
 
 /// Reads one to nine digits as nanoseconds, and gives what follows.
 pub(super) fn take_fraction(bytes: &[u8]) -> Option<(i32, &[u8])> {
-    let count = bytes
-        .iter()
-        .take_while(|byte| byte.is_ascii_digit())
-        .count();
-    if !(1..=9).contains(&count) {
+    const SCALES: [i32; 9] = [
+        100_000_000,
+        10_000_000,
+        1_000_000,
+        100_000,
+        10_000,
+        1_000,
+        100,
+        10,
+        1,
+    ];
+    let mut value = 0;
+    let mut count = 0;
+    for byte in bytes.iter().take(SCALES.len()) {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        value = value * 10 + i32::from(digit);
+        count += 1;
+    }
+    let rest = &bytes[count..];
+    if count == 0 || rest.first().is_some_and(u8::is_ascii_digit) {
         return None;
     }
-    let (digits, rest) = bytes.split_at(count);
-    let value = digits
-        .iter()
-        .fold(0, |value, digit| value * 10 + i32::from(digit - b'0'));
-    Some((value * 10_i32.pow(9 - count as u32), rest))
-}
-
-/// Appends nanoseconds as nothing, or a point and 3, 6 or 9 digits.
-pub(super) fn put_fraction(nanos: u32, out: &mut Vec<u8>) {
-    let (mut value, count) = match nanos {
-        0 => return,
-        _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
-        _ if nanos.is_multiple_of(1_000) => (nanos / 1_000, 6),
-        _ => (nanos, 9),
-    };
-    let start = out.len();
-    out.resize(start + 1 + count, b'.');
-    for digit in out[start + 1..].iter_mut().rev() {
-        *digit = b'0' + (value % 10) as u8;
-        value /= 10;
-    }
+    Some((value * SCALES[count - 1], rest))
 }
 
 #[cfg(test)]
@@ -105,10 +108,9 @@ mod tests {
             ("315576000000.999999999s", (MAX_SECONDS, 999_999_999)),
             ("-315576000000.999999999s", (-MAX_SECONDS, -999_999_999)),
         ] {
-            assert_eq!(parse(text), Some(value));
-            let mut out = Vec::new();
-            write(value.0, value.1, &mut out).unwrap();
-            assert_eq!(out, text.as_bytes());
+            assert_eq!(parse(text.as_bytes()), Some(value));
+            let (written, length) = write(value.0, value.1).unwrap();
+            assert_eq!(written[..length], *format!("\"{text}\"").as_bytes());
         }
     }
 
@@ -127,10 +129,10 @@ mod tests {
             "315576000001s",
             "1.0000000000s",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse(text.as_bytes()), None, "{text}");
         }
-        assert!(write(1, -1, &mut Vec::new()).is_none());
-        assert!(write(MAX_SECONDS + 1, 0, &mut Vec::new()).is_none());
-        assert!(write(0, 1_000_000_000, &mut Vec::new()).is_none());
+        assert!(write(1, -1).is_none());
+        assert!(write(MAX_SECONDS + 1, 0).is_none());
+        assert!(write(0, 1_000_000_000).is_none());
     }
 }

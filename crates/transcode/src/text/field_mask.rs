@@ -2,12 +2,12 @@
 //! `snake_case` on the wire. Only paths that survive both ways are taken.
 
 /// Appends the path as the wire has it.
-pub(crate) fn to_snake(path: &str, out: &mut Vec<u8>) -> Option<()> {
-    for byte in path.bytes() {
-        match byte {
+pub(crate) fn to_snake(path: &[u8], out: &mut Vec<u8>) -> Option<()> {
+    for byte in path {
+        match *byte {
             b'_' => return None,
-            b'A'..=b'Z' => out.extend_from_slice(&[b'_', byte.to_ascii_lowercase()]),
-            _ => out.push(byte),
+            byte @ b'A'..=b'Z' => out.extend_from_slice(&[b'_', byte.to_ascii_lowercase()]),
+            byte => out.push(byte),
         }
     }
     Some(())
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn paths_change_their_case() {
         let mut out = Vec::new();
-        to_snake("userName.firstPart", &mut out).unwrap();
+        to_snake(b"userName.firstPart", &mut out).unwrap();
         assert_eq!(out, b"user_name.first_part");
         assert_eq!(
             to_camel("user_name.first_part").as_deref(),
@@ -52,7 +52,7 @@ mod tests {
 
     #[test]
     fn paths_that_would_not_come_back_are_refused() {
-        assert!(to_snake("a_b", &mut Vec::new()).is_none());
+        assert!(to_snake(b"a_b", &mut Vec::new()).is_none());
         for path in ["aB", "a_3", "a__b", "a_", "", "a,b"] {
             assert_eq!(to_camel(path), None, "{path}");
         }

@@ -69,6 +69,33 @@ fn one_field_many_times() {
 }
 
 #[test]
+fn what_is_not_in_order_until_the_end() {
+    // Megabytes that are walked in vain: the last record is out of order.
+    let item = wire().varint(1, 1).bytes(2, "a name").0;
+    let many = wire().bytes(18, item).0.repeat(200_000);
+    let late = Wire([many, wire().varint(3, 1).bytes(18, []).0].concat());
+    within("a list that goes on", || write("Lists", &late.0).unwrap());
+    // At each level the last record is, and nothing is walked anew per level.
+    let deep = (0..95).fold(wire().bytes(4, []).0.repeat(50_000), |inner, _| {
+        wire().bytes(2, inner).varint(1, 1).varint(1, 2).0
+    });
+    within("levels that go on", || write("Tree", &deep).unwrap());
+    let entries: Vec<u8> = (0..100_000)
+        .flat_map(|index| {
+            let key = format!("a key {}", index / 2);
+            wire().bytes(17, wire().bytes(1, key).bytes(2, "v")).0
+        })
+        .collect();
+    within("keys that come twice", || write("Maps", &entries).unwrap());
+    // Maps in maps, each with a key that comes twice.
+    let deep = (0..45).fold(wire().varint(1, 1).0.repeat(100_000), |inner, _| {
+        let entry = |value: &[u8]| wire().bytes(1, "k").bytes(2, value);
+        wire().bytes(5, entry(&[])).bytes(5, entry(&inner)).0
+    });
+    within("maps in maps", || write("Tree", &deep).unwrap());
+}
+
+#[test]
 fn lists_with_many_values() {
     let mut json = String::from(r#"{"int32s":[1"#);
     json.push_str(&",23".repeat(1_000_000));

@@ -10,6 +10,7 @@ mod contract;
 mod cost;
 mod differential;
 mod limits;
+mod mask;
 mod mutation;
 mod output;
 mod random;

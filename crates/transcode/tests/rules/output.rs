@@ -1,7 +1,7 @@
 //! What the options of writing change, and single fields as JSON.
 
 use crate::contract::{message, read, transcoder, wire, write_with};
-use portolan_transcode::WriteOptions;
+use portolan_transcode::{Level, PrintDefaults, Transcoder, WriteOptions};
 
 fn written(name: &str, json: &str, options: &WriteOptions) -> String {
     write_with(name, &read(name, json).unwrap(), options).unwrap()
@@ -54,7 +54,7 @@ fn enums_as_numbers() {
 #[test]
 fn print_defaults() {
     let options = WriteOptions {
-        print_defaults: true,
+        print_defaults: PrintDefaults::WithoutPresence,
         ..WriteOptions::default()
     };
     assert_eq!(
@@ -100,6 +100,95 @@ fn print_defaults() {
         ..options
     };
     assert!(written("Scalars", "{}", &numbers).contains(r#""color":0,"shade":0,"renamed":"""#));
+}
+
+#[test]
+fn print_defaults_with_presence() {
+    let options = WriteOptions {
+        print_defaults: PrintDefaults::All,
+        ..WriteOptions::default()
+    };
+    assert_eq!(
+        written("Inner", "{}", &options),
+        r#"{"id":0,"name":"","child":null}"#
+    );
+    assert_eq!(
+        written(
+            "Inner",
+            r#"{"child":{"name":"x","child":{"id":1}}}"#,
+            &options
+        ),
+        concat!(
+            r#"{"child":{"name":"x","child":{"id":1,"name":"","child":null},"id":0},"#,
+            r#""id":0,"name":""}"#
+        )
+    );
+    assert_eq!(
+        written("Optionals", "{}", &options),
+        concat!(
+            r#"{"doubleValue":null,"floatValue":null,"int32Value":null,"int64Value":null,"#,
+            r#""uint64Value":null,"boolValue":null,"stringValue":null,"bytesValue":null,"#,
+            r#""color":null,"inner":null}"#
+        )
+    );
+    // Members of a oneof and extensions are left out.
+    assert_eq!(written("Choice", "{}", &options), "{}");
+    assert_eq!(
+        written("Choice", r#"{"left":0}"#, &options),
+        r#"{"left":0}"#
+    );
+    assert!(!written("legacy.Legacy", "{}", &options).contains("]\":null"));
+    assert!(written("legacy.Legacy", "{}", &options).contains(r#""closed":null"#));
+    // The careful pass agrees.
+    let pieces = wire().bytes(2, "a").varint(1, 1).bytes(2, "b").0;
+    assert_eq!(
+        write_with("Inner", &pieces, &options).unwrap(),
+        r#"{"id":1,"name":"b","child":null}"#
+    );
+}
+
+#[test]
+fn what_was_there_before_stays() {
+    let options = WriteOptions::default();
+    // In order; a field in pieces, for which the writing begins anew; and wrong.
+    for (bytes, expected) in [
+        (wire().varint(1, 1).0, Some(r#"before{"id":1}"#)),
+        (
+            wire().bytes(2, "a").varint(1, 1).bytes(2, "b").0,
+            Some(r#"before{"id":1,"name":"b"}"#),
+        ),
+        (wire().bytes(2, "a").bytes(2, b"\xff").0, None),
+    ] {
+        let mut out = b"before".to_vec();
+        let result = transcoder().wire_to_json(message("Inner"), &bytes, &mut out, &options);
+        assert_eq!(result.is_ok(), expected.is_some());
+        match expected {
+            Some(expected) => assert_eq!(out, expected.as_bytes()),
+            None => assert!(out.starts_with(b"before")),
+        }
+    }
+}
+
+#[test]
+fn every_level_of_instructions_writes_the_same() {
+    let options = WriteOptions::default();
+    for level in [Level::Plain, Level::Baseline, Level::Widest] {
+        let transcoder = Transcoder::with_level(transcoder().schema().clone(), level);
+        for length in (0..100).chain([1_000, 10_000]) {
+            let plain = "x".repeat(length);
+            for middle in ["", "\"", "\\", "\n", "\u{1f}", "é", "港\t🧭", "\u{7f}"] {
+                let text = format!("{plain}{middle}{plain}");
+                let bytes = wire().bytes(14, &text).bytes(15, "z").0;
+                let mut out = Vec::new();
+                transcoder
+                    .wire_to_json(message("Optionals"), &bytes, &mut out, &options)
+                    .unwrap();
+                let expected = serde_json::json!({"stringValue": text, "bytesValue": "eg=="});
+                let found: serde_json::Value = serde_json::from_slice(&out).unwrap();
+                assert_eq!(found, expected, "{level:?} {length} {middle:?}");
+            }
+        }
+    }
 }
 
 #[test]
@@ -213,6 +302,21 @@ fn one_field_as_json() {
         )
         .unwrap();
     assert_eq!(out, br#"{"id":1,"name":"x"}"#);
+    // The last member of a oneof is the one that is there.
+    let both = wire().varint(1, 1).bytes(2, "x").0;
+    for (name, expected) in [("number", "0"), ("text", r#""x""#), ("left", "0")] {
+        let mut out = Vec::new();
+        transcoder()
+            .field_to_json(
+                message("Choice"),
+                name,
+                &both,
+                &mut out,
+                &WriteOptions::default(),
+            )
+            .unwrap();
+        assert_eq!(out, expected.as_bytes());
+    }
     // A closed enum's unknown number is not there.
     let mut out = Vec::new();
     transcoder()

@@ -1,7 +1,7 @@
 //! Unknown fields kept through JSON, and message sets, whose items may be
 //! unknown.
 
-use portolan_transcode::{Problem, ReadOptions, WriteOptions};
+use portolan_transcode::{PrintDefaults, Problem, ReadOptions, WriteOptions};
 
 use crate::contract::{
     Wire, check_texts, message, read, read_with, transcoder, wire, write, write_with,
@@ -10,7 +10,7 @@ use crate::contract::{
 pub(crate) const WRITE: WriteOptions = WriteOptions {
     proto_names: false,
     enums_as_numbers: false,
-    print_defaults: false,
+    print_defaults: PrintDefaults::No,
     keep_unknown: true,
     indent: None,
     recursion_limit: 100,

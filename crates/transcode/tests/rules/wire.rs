@@ -243,6 +243,69 @@ fn map_entries() {
 }
 
 #[test]
+fn a_key_comes_once_in_maps_of_any_length() {
+    for length in [1, 2, 16, 17, 18, 100] {
+        let entry = |number: u64, value: u64| {
+            let key = format!("a common start, number {number}, and a common end");
+            wire()
+                .bytes(17, wire().bytes(1, key).bytes(2, value.to_string()))
+                .bytes(17, wire().bytes(1, number.to_string()).bytes(2, "short"))
+                .0
+        };
+        let once: Vec<u8> = (0..length).flat_map(|number| entry(number, 1)).collect();
+        let found = write("Maps", &once).unwrap();
+        assert_eq!(found.matches("\":\"1\"").count(), length as usize);
+        // The first key once more, at the end: its value is replaced in place.
+        let twice = [once.clone(), entry(0, 2)].concat();
+        assert_eq!(
+            write("Maps", &twice).unwrap(),
+            found.replacen("\":\"1\"", "\":\"2\"", 1)
+        );
+        // Numbers, too, also when the same number is spelled otherwise.
+        let entry =
+            |key: u64, value: u64| wire().bytes(1, wire().varint(1, key).varint(2, value)).0;
+        let once: Vec<u8> = (0..length).flat_map(|key| entry(key, 1)).collect();
+        let found = write("Maps", &once).unwrap();
+        let twice = [once, entry(1 << 32, 2)].concat();
+        assert_eq!(
+            write("Maps", &twice).unwrap(),
+            found.replacen(":1", ":2", 1)
+        );
+    }
+    check(
+        "Maps",
+        wire()
+            .bytes(11, wire().varint(1, 1).bytes(2, "a"))
+            .bytes(11, wire().varint(1, 2).bytes(2, "b")),
+        r#"{"boolKeys":{"true":"b"}}"#,
+    );
+}
+
+#[test]
+fn groups_end_with_their_own_tag() {
+    let part = |rest: Wire| Wire([wire().varint(1, 1).0, rest.0].concat());
+    check(
+        "legacy.Legacy",
+        wire().group(9, part(wire())).bytes(2, "behind"),
+        r#"{"part":{"a":1},"text":"behind"}"#,
+    );
+    // An unknown group within a known one.
+    check(
+        "legacy.Legacy",
+        wire().group(9, part(wire().group(99, wire().varint(1, 7)))),
+        r#"{"part":{"a":1}}"#,
+    );
+    for bytes in [
+        &b"\x4b\x08\x01"[..],
+        b"\x4b\x08\x01\x54",
+        b"\x4c",
+        b"\x4b\x08\x01\x4c\x4c",
+    ] {
+        assert!(write("legacy.Legacy", bytes).is_err(), "{bytes:x?}");
+    }
+}
+
+#[test]
 fn scalars_are_cut_to_their_width() {
     check(
         "Scalars",

@@ -1,15 +1,14 @@
-//! From wire bytes to JSON: the members of an object, in the order of the wire
+//! The careful pass: the members of an object, in the order of the wire
 //! where it can be kept, sorted by field where it cannot.
 
 use portolan_schema::Cardinality;
 
-use super::Writer;
-use super::scalar::is_zero;
-use crate::table::{FieldEntry, MessageTable, Seen};
-use crate::wire::{Cursor, Record};
-use crate::{Error, Problem};
+use super::{Careful, is_zero};
+use crate::table::{FieldEntry, MessageTable, SeenWords};
+use crate::wire::{self, Cursor, Record};
+use crate::{Error, PrintDefaults, Problem};
 
-impl Writer<'_> {
+impl Careful<'_> {
     /// The members of an object, without its braces.
     pub(super) fn members(
         &mut self,
@@ -24,12 +23,12 @@ impl Writer<'_> {
             items.unknown
         } else {
             self.fields(table, wire, base, first)?;
-            if !self.options.keep_unknown {
+            if !self.values.options.keep_unknown {
                 return Ok(());
             }
             self.unknown_records(table, wire, base)?
         };
-        if self.options.keep_unknown {
+        if self.values.options.keep_unknown {
             self.unknown(&unknown, first);
         }
         Ok(())
@@ -43,14 +42,17 @@ impl Writer<'_> {
         base: usize,
         first: &mut bool,
     ) -> Result<(), Error> {
-        let mut seen = Seen::of(table);
+        let mut words = SeenWords::new();
+        let mut seen = words.begin(table);
         if self.is_in_order(table, wire, base)? {
-            self.members_in_order(table, wire, base, first, &mut seen)?;
+            self.members_in_order(table, wire, base, first, |index| {
+                words.mark(&mut seen, index);
+            })?;
         } else {
             let records = self.sorted(table, wire, base)?;
             for group in records.chunk_by(|left, right| left.0 == right.0) {
                 let index = group[0].0;
-                seen.mark(index);
+                words.mark(&mut seen, index);
                 self.member(
                     &table.fields[index],
                     group.iter().map(|(_, record)| *record),
@@ -58,21 +60,15 @@ impl Writer<'_> {
                 )?;
             }
         }
-        if self.options.print_defaults {
-            for (index, field) in table.fields.iter().enumerate() {
-                let prints = match field.cardinality {
-                    Cardinality::Optional | Cardinality::Required => false,
-                    _ => !seen.has(index),
-                };
-                if prints {
-                    self.key(field.key(self.options.proto_names), first);
-                    self.default(field);
-                }
+        for (index, field) in table.fields.iter().enumerate() {
+            if !words.has(&seen, index) && self.values.prints_unset(field) {
+                self.key_of(field, first);
+                self.values.unset(field);
             }
         }
         if table.has_required {
             let missing = table.fields.iter().enumerate().find(|(index, field)| {
-                field.cardinality == Cardinality::Required && !seen.has(*index)
+                field.cardinality == Cardinality::Required && !words.has(&seen, *index)
             });
             if let Some((_, field)) = missing {
                 return Err(Error::new(
@@ -90,7 +86,7 @@ impl Writer<'_> {
         wire: &[u8],
         base: usize,
         first: &mut bool,
-        seen: &mut Seen,
+        mut mark: impl FnMut(usize),
     ) -> Result<(), Error> {
         let mut guess = 0;
         let mut cursor = Cursor::new(wire, base);
@@ -104,7 +100,7 @@ impl Writer<'_> {
             };
             let field = &table.fields[index];
             guess = index + 1;
-            seen.mark(index);
+            mark(index);
             if field.cardinality.is_singular() {
                 self.member(field, std::iter::once(record), first)?;
                 continue;
@@ -144,24 +140,33 @@ impl Writer<'_> {
     ) -> Result<(), Error> {
         // A zero without presence is as good as absent, also on the wire.
         if field.cardinality == Cardinality::Implicit
-            && !self.options.print_defaults
+            && self.values.options.print_defaults == PrintDefaults::No
             && let Some(last) = records.clone().last()
-            && is_zero(field.kind, &last)
+            && is_default(field, &last)
         {
             return Ok(());
         }
-        let (start, was_first) = (self.out.len(), *first);
-        self.key(field.key(self.options.proto_names), first);
+        let (start, was_first) = (self.values.out.len(), *first);
+        self.key_of(field, first);
         self.value_of(field, records)
             .map_err(|error| error.in_field(&field.json_name))?;
         // A list whose every value is an unknown number, or an empty packed
         // record: the field is as good as not there.
         let is_empty = !field.cardinality.is_singular()
-            && (self.out.ends_with(b"[]") || self.out.ends_with(b"{}"));
-        if is_empty && !self.options.print_defaults {
-            self.out.truncate(start);
+            && (self.values.out.as_slice().ends_with(b"[]")
+                || self.values.out.as_slice().ends_with(b"{}"));
+        if is_empty && self.values.options.print_defaults == PrintDefaults::No {
+            self.values.out.truncate(start);
             *first = was_first;
         }
         Ok(())
+    }
+}
+
+/// Whether a record holds the default of its field.
+fn is_default(field: &FieldEntry, record: &Record<'_>) -> bool {
+    match record.wire_type {
+        wire::Type::Bytes | wire::Type::Start => record.bytes.is_empty(),
+        _ => is_zero(field.kind, record.scalar),
     }
 }

@@ -1,19 +1,23 @@
-//! From wire bytes to JSON: maps, which are lists of entries on the wire.
+//! The careful pass: maps, which are lists of entries on the wire.
 
 use std::collections::HashMap;
 
-use super::{Writer, of_type};
+use super::{Careful, of_type};
 use crate::Error;
 use crate::table::FieldEntry;
 use crate::wire::{Cursor, Record};
 
-impl Writer<'_> {
+impl Careful<'_> {
     pub(super) fn map<'w>(
         &mut self,
         field: &FieldEntry,
         records: impl Iterator<Item = Record<'w>>,
     ) -> Result<(), Error> {
-        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else {
+        let Some(entry) = field
+            .kind
+            .message()
+            .map(|id| self.values.transcoder.table(id))
+        else {
             return Ok(());
         };
         let (Some(key_index), Some(value_index)) = (entry.by_number(1, 0), entry.by_number(2, 1))
@@ -53,7 +57,7 @@ impl Writer<'_> {
         let mut first = true;
         for (key, values, offset) in entries {
             self.element(&mut first);
-            self.out.extend_from_slice(&key);
+            self.values.out.extend(&key);
             self.colon();
             if values.is_empty() {
                 self.default_value(value_field, offset)?;
@@ -73,7 +77,7 @@ impl Writer<'_> {
         match field.kind.message() {
             Some(id) => self.message(id, &[], offset),
             None => {
-                self.default_scalar(field.kind);
+                self.values.default_scalar(field.kind);
                 Ok(())
             }
         }
@@ -86,7 +90,11 @@ impl Writer<'_> {
         field: &FieldEntry,
         record: &Record<'_>,
     ) -> Result<bool, Error> {
-        let Some(entry) = field.kind.message().map(|id| self.transcoder.table(id)) else {
+        let Some(entry) = field
+            .kind
+            .message()
+            .map(|id| self.values.transcoder.table(id))
+        else {
             return Ok(false);
         };
         let Some(index) = entry.by_number(2, 1) else {
@@ -104,5 +112,28 @@ impl Writer<'_> {
             }
         }
         Ok(last.is_some_and(|number| self.is_unknown_enum(value_field, number)))
+    }
+    /// The key of a map entry, always a string; the default when it is left out.
+    fn map_key(
+        &mut self,
+        field: &FieldEntry,
+        record: Option<&Record<'_>>,
+        text: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let start = self.values.out.len();
+        match record {
+            Some(record) => self.scalar(field.kind, record)?,
+            None => self.values.default_scalar(field.kind),
+        }
+        let value = &self.values.out.as_slice()[start..];
+        if value.starts_with(b"\"") {
+            text.extend_from_slice(value);
+        } else {
+            text.push(b'"');
+            text.extend_from_slice(value);
+            text.push(b'"');
+        }
+        self.values.out.truncate(start);
+        Ok(())
     }
 }

@@ -1,11 +1,11 @@
 //! The order of fields on the wire, which is free.
 
-use super::Writer;
+use super::Careful;
 use crate::Error;
-use crate::table::{MessageTable, Seen};
+use crate::table::{MessageTable, SeenWords};
 use crate::wire::{Cursor, Record};
 
-impl Writer<'_> {
+impl Careful<'_> {
     /// Whether no field is interrupted or repeated against the contract. Looks
     /// at this level only, so that nothing below is read twice.
     pub(super) fn is_in_order(
@@ -14,7 +14,8 @@ impl Writer<'_> {
         wire: &[u8],
         base: usize,
     ) -> Result<bool, Error> {
-        let mut seen = Seen::of(table);
+        let mut words = SeenWords::new();
+        let mut seen = words.begin(table);
         let mut previous = usize::MAX;
         let mut cursor = Cursor::new(wire, base);
         while let Some(record) = cursor.next(self.levels)? {
@@ -25,11 +26,11 @@ impl Writer<'_> {
             };
             let field = &table.fields[index];
             let continues = index == previous && !field.cardinality.is_singular();
-            if seen.mark(index) && !continues {
+            if words.mark(&mut seen, index) && !continues {
                 return Ok(false);
             }
             if let Some(oneof) = field.oneof
-                && seen.mark(table.fields.len() + oneof)
+                && words.mark(&mut seen, table.fields.len() + oneof)
             {
                 return Ok(false);
             }

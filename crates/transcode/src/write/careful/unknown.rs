@@ -1,22 +1,22 @@
-//! From wire bytes to JSON: what the contract does not have, kept for the way
+//! The careful pass: what the contract does not have, kept for the way
 //! back, see [`WriteOptions::keep_unknown`](crate::WriteOptions).
 
 use portolan_schema::Cardinality;
 
-use super::{Writer, packed_value};
+use super::{Careful, packed_value};
 use crate::Error;
 use crate::options::UNKNOWN;
 use crate::table::{FieldEntry, MessageTable};
 use crate::wire::{self, Cursor, Record};
 
-impl Writer<'_> {
+impl Careful<'_> {
     /// The member with these unknown records, when there are any.
     pub(super) fn unknown(&mut self, records: &[u8], first: &mut bool) {
         if !records.is_empty() {
             self.element(first);
-            super::string(self.out, UNKNOWN);
+            self.values.text(UNKNOWN);
             self.colon();
-            self.base64(records);
+            self.values.bytes(records);
         }
     }
 
@@ -62,7 +62,7 @@ impl Writer<'_> {
             while !packed.is_empty() {
                 let value = packed_value(&mut packed, field.kind, record)?.scalar;
                 if self.is_unknown_enum(field, value) {
-                    records.extend_from_slice(&field.tag);
+                    records.extend_from_slice(field.tag.as_slice());
                     wire::put_varint(records, value);
                 }
             }

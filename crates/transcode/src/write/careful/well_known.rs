@@ -1,14 +1,14 @@
-//! From wire bytes to JSON: the well-known types with a form of their own
+//! The careful pass: the well-known types with a form of their own
 //! (protobuf.dev, "ProtoJSON Format").
 
-use super::{Writer, string};
+use super::Careful;
 use crate::error::shorten;
 use crate::table::{Form, MessageTable};
-use crate::text::{duration, field_mask, timestamp};
+use crate::text::{Piece, duration, field_mask, timestamp};
 use crate::wire::{Cursor, Type};
 use crate::{Error, Problem};
 
-impl Writer<'_> {
+impl Careful<'_> {
     pub(super) fn timestamp(&mut self, wire: &[u8], base: usize) -> Result<(), Error> {
         let expected = "a timestamp between the years 1 and 9999";
         self.quoted(timestamp::write, expected, wire, base)
@@ -22,18 +22,17 @@ impl Writer<'_> {
     /// Seconds and nanoseconds as the text that `write` gives them.
     fn quoted(
         &mut self,
-        write: fn(i64, i32, &mut Vec<u8>) -> Option<()>,
+        write: fn(i64, i32) -> Option<Piece>,
         expected: &'static str,
         wire: &[u8],
         base: usize,
     ) -> Result<(), Error> {
         let (seconds, nanos) = self.seconds_and_nanos(wire, base)?;
-        self.out.push(b'"');
-        if write(seconds, nanos, self.out).is_none() {
+        let Some((text, length)) = write(seconds, nanos) else {
             let value = format!("{seconds}s {nanos}ns");
             return Err(Error::new(Problem::Value { expected, value }, base));
-        }
-        self.out.push(b'"');
+        };
+        self.values.out.put(&text, length);
         Ok(())
     }
 
@@ -69,7 +68,7 @@ impl Writer<'_> {
                 paths.push(path);
             }
         }
-        string(self.out, &paths.join(","));
+        self.values.text(&paths.join(","));
         Ok(())
     }
 
@@ -134,7 +133,7 @@ impl Writer<'_> {
         match last {
             Some(record) => self.scalar(field.kind, &record),
             None => {
-                self.default_scalar(field.kind);
+                self.values.default_scalar(field.kind);
                 Ok(())
             }
         }
@@ -165,10 +164,10 @@ impl Writer<'_> {
                 }
             };
         if type_url.is_empty() && value.is_none() {
-            self.out.extend_from_slice(b"{}");
+            self.values.out.extend(b"{}");
             return Ok(());
         }
-        let Some(id) = self.transcoder.resolve_any(&type_url) else {
+        let Some(id) = self.values.transcoder.resolve_any(&type_url) else {
             return Err(Error::new(Problem::UnknownType(type_url), base));
         };
         let (value, base) = value.as_ref().map_or((&[][..], base), |value| {
@@ -177,14 +176,14 @@ impl Writer<'_> {
 
         self.begin(b'{');
         let mut first = true;
-        self.key("\"@type\":", &mut first);
-        string(self.out, &type_url);
-        let inner = self.transcoder.table(id);
+        self.key(b"\"@type\":", &mut first);
+        self.values.text(&type_url);
+        let inner = self.values.transcoder.table(id);
         if inner.form == Form::Plain {
             // The members stand beside the type, so this level is entered here.
             let Some(levels) = self.levels.checked_sub(1) else {
                 return Err(Error::new(
-                    Problem::TooDeep(self.options.recursion_limit),
+                    Problem::TooDeep(self.values.options.recursion_limit),
                     base,
                 ));
             };
@@ -192,7 +191,7 @@ impl Writer<'_> {
             self.members(inner, value, base, &mut first)?;
             self.levels += 1;
         } else {
-            self.key("\"value\":", &mut first);
+            self.key(b"\"value\":", &mut first);
             self.message(id, value, base)?;
         }
         self.end(b'}', first);

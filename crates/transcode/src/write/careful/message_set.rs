@@ -1,8 +1,8 @@
-//! From wire bytes to JSON: message sets, whose extensions are items of a group
+//! The careful pass: message sets, whose extensions are items of a group
 //! that carry their number as a field (descriptor.proto,
 //! `message_set_wire_format`).
 
-use super::Writer;
+use super::Careful;
 use crate::Error;
 use crate::table::MessageTable;
 use crate::wire::{self, Cursor, Record, Type};
@@ -16,7 +16,7 @@ pub(super) struct Items {
     pub(super) unknown: Vec<u8>,
 }
 
-impl Writer<'_> {
+impl Careful<'_> {
     pub(super) fn items(
         &self,
         table: &MessageTable,

@@ -1,0 +1,192 @@
+//! From JSON to wire bytes: numbers, bare or in quotes.
+
+use portolan_schema::Kind;
+
+use super::scalar::bad_value;
+use super::{Reader, Written};
+use crate::Error;
+use crate::json::is_number_start;
+use crate::number::Number;
+use crate::raw::Output;
+use crate::wire::zigzag;
+
+/// What a number may be given as.
+enum Numeral<'n> {
+    Number(Number<'n>),
+    /// Of the three names that JSON has no number for, which are strings only.
+    NotFinite(f32),
+}
+
+impl Reader<'_> {
+    #[inline]
+    pub(super) fn integer(&mut self, kind: Kind) -> Result<(), Error> {
+        let at = self.json.at();
+        if let Some(value) = self.json.small_integer() {
+            if let Some(bits) = small_bits(kind, value) {
+                self.written = put_bits(&mut self.out, kind, bits);
+                return Ok(());
+            }
+            self.json.go_to(at);
+        }
+        self.any_integer(kind)
+    }
+
+    #[inline(never)]
+    fn any_integer(&mut self, kind: Kind) -> Result<(), Error> {
+        self.number("an integer", |reader, numeral, text, at| {
+            if let Some(Numeral::Number(number)) = numeral
+                && let Some(written) = put_integer(&mut reader.out, kind, number)
+            {
+                reader.written = written;
+                return Ok(());
+            }
+            Err(bad_value(integer_name(kind), text, at))
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn float(&mut self) -> Result<(), Error> {
+        let at = self.json.at();
+        if let Some(value) = self.json.number().and_then(Number::to_f32) {
+            self.put_float(value);
+            return Ok(());
+        }
+        self.json.go_to(at);
+        self.any_float()
+    }
+
+    #[inline(always)]
+    fn put_float(&mut self, value: f32) {
+        self.out.put(&value.to_le_bytes(), 4);
+        self.written = Written::unless(value.to_bits() == 0);
+    }
+
+    #[inline(never)]
+    fn any_float(&mut self) -> Result<(), Error> {
+        self.number("a number", |reader, numeral, text, at| {
+            let value = match numeral {
+                Some(Numeral::Number(number)) => number.to_f32(),
+                Some(Numeral::NotFinite(value)) => Some(value),
+                None => None,
+            };
+            reader.put_float(value.ok_or_else(|| bad_value("a float", text, at))?);
+            Ok(())
+        })
+    }
+
+    #[inline(always)]
+    pub(super) fn double(&mut self) -> Result<(), Error> {
+        let at = self.json.at();
+        if let Some(value) = self.json.number().and_then(Number::to_f64) {
+            self.put_double(value);
+            return Ok(());
+        }
+        self.json.go_to(at);
+        self.any_double()
+    }
+
+    #[inline(always)]
+    fn put_double(&mut self, value: f64) {
+        self.out.put(&value.to_le_bytes(), 8);
+        self.written = Written::unless(value.to_bits() == 0);
+    }
+
+    #[inline(never)]
+    fn any_double(&mut self) -> Result<(), Error> {
+        self.number("a number", |reader, numeral, text, at| {
+            let value = match numeral {
+                Some(Numeral::Number(number)) => number.to_f64(),
+                Some(Numeral::NotFinite(value)) => Some(f64::from(value)),
+                None => None,
+            };
+            reader.put_double(value.ok_or_else(|| bad_value("a double", text, at))?);
+            Ok(())
+        })
+    }
+
+    /// Gives a number, bare or in quotes, with its text and its place; nothing
+    /// but the text when what is in quotes is no number.
+    #[inline(always)]
+    fn number(
+        &mut self,
+        expected: &'static str,
+        with: impl Fn(&mut Self, Option<Numeral<'_>>, &[u8], usize) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let first = self.json.peek()?;
+        let at = self.json.at();
+        if let Some(number) = self.json.number() {
+            return with(self, Some(Numeral::Number(number)), number.text(), at);
+        }
+        if first == b'"' {
+            return self.quoted(|reader, text, at| with(reader, numeral(text), text, at));
+        }
+        if is_number_start(first) {
+            return Err(self.json.bad_number());
+        }
+        Err(self.json.wrong_type(expected, first))
+    }
+}
+
+#[inline(never)]
+fn numeral(text: &[u8]) -> Option<Numeral<'_>> {
+    match text {
+        b"NaN" => Some(Numeral::NotFinite(f32::NAN)),
+        b"Infinity" => Some(Numeral::NotFinite(f32::INFINITY)),
+        b"-Infinity" => Some(Numeral::NotFinite(f32::NEG_INFINITY)),
+        _ => Number::parse_all(text).map(Numeral::Number),
+    }
+}
+
+/// Appends an integer as a value of this kind; `None` when it does not fit.
+#[inline]
+pub(super) fn put_integer(out: &mut Output, kind: Kind, integer: Number<'_>) -> Option<Written> {
+    let bits = match kind {
+        Kind::Int32 | Kind::Sfixed32 => i64::from(integer.to_i32()?).cast_unsigned(),
+        Kind::Int64 | Kind::Sfixed64 => integer.to_i64()?.cast_unsigned(),
+        Kind::Uint32 | Kind::Fixed32 => u64::from(integer.to_u32()?),
+        Kind::Uint64 | Kind::Fixed64 => integer.to_u64()?,
+        Kind::Sint32 => u64::from(zigzag(i64::from(integer.to_i32()?)) as u32),
+        Kind::Sint64 => zigzag(integer.to_i64()?),
+        _ => return None,
+    };
+    Some(put_bits(out, kind, bits))
+}
+
+/// A small integer as the wire has it; `None` when it does not fit.
+#[inline(always)]
+fn small_bits(kind: Kind, value: i64) -> Option<u64> {
+    let fits = match kind {
+        Kind::Int32 | Kind::Sfixed32 | Kind::Sint32 => i32::try_from(value).is_ok(),
+        Kind::Uint32 | Kind::Fixed32 => u32::try_from(value).is_ok(),
+        Kind::Uint64 | Kind::Fixed64 => value >= 0,
+        _ => true,
+    };
+    // Of a `sint32` no more than 32 bits are set either way.
+    let zigzags = matches!(kind, Kind::Sint32 | Kind::Sint64);
+    fits.then(|| {
+        if zigzags {
+            zigzag(value)
+        } else {
+            value.cast_unsigned()
+        }
+    })
+}
+
+#[inline(always)]
+fn put_bits(out: &mut Output, kind: Kind, bits: u64) -> Written {
+    match kind {
+        Kind::Fixed32 | Kind::Sfixed32 => out.put(&(bits as u32).to_le_bytes(), 4),
+        Kind::Fixed64 | Kind::Sfixed64 => out.put(&bits.to_le_bytes(), 8),
+        _ => out.varint(bits),
+    }
+    Written::unless(bits == 0)
+}
+
+fn integer_name(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "a 64-bit integer",
+        Kind::Uint64 | Kind::Fixed64 => "an unsigned 64-bit integer",
+        Kind::Uint32 | Kind::Fixed32 => "an unsigned 32-bit integer",
+        _ => "a 32-bit integer",
+    }
+}
