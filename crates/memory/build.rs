@@ -28,6 +28,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_transport(false)
         .btree_map(".")
+        .codec_path("crate::grpc::codec::Protobuf")
         .compile_fds(compiler.file_descriptor_set())?;
     Ok(())
 }

@@ -18,12 +18,14 @@ pub(crate) struct Frame {
     pub(crate) payload: Bytes,
 }
 
-/// Builds a frame: `write` appends the payload.
+/// Builds a frame: `write` appends the payload, of about `size` bytes.
 pub(crate) fn build<E>(
     flags: u8,
+    size: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
 ) -> Result<Bytes, E> {
-    let mut frame = vec![flags, 0, 0, 0, 0];
+    let mut frame = Vec::with_capacity(PREFIX + size);
+    frame.extend_from_slice(&[flags, 0, 0, 0, 0]);
     write(&mut frame)?;
     // Nothing above 4 GiB gets here: every message is held to a limit.
     let length = u32::try_from(frame.len() - PREFIX).unwrap_or(u32::MAX);
@@ -35,9 +37,10 @@ pub(crate) fn build<E>(
 /// what it is made of: RESOURCE_EXHAUSTED when it is over the limit.
 pub(crate) fn build_within(
     limit: usize,
+    size: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Status>,
 ) -> Result<Bytes, Status> {
-    let frame = build(0, write)?;
+    let frame = build(0, size.min(limit), write)?;
     let size = frame.len() - PREFIX;
     if size > limit {
         return Err(too_large(size, limit));
@@ -47,7 +50,7 @@ pub(crate) fn build_within(
 
 /// A frame around a payload.
 pub(crate) fn wrap(flags: u8, payload: &[u8]) -> Bytes {
-    let built: Result<Bytes, std::convert::Infallible> = build(flags, |frame| {
+    let built: Result<Bytes, std::convert::Infallible> = build(flags, payload.len(), |frame| {
         frame.extend_from_slice(payload);
         Ok(())
     });

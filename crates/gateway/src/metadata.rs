@@ -96,18 +96,20 @@ pub(crate) fn from_grpc_headers(mut headers: HeaderMap) -> HeaderMap {
 
 /// Removes what belongs to a connection or to the length of one body.
 pub(crate) fn remove_hop_headers(headers: &mut HeaderMap) {
+    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
     for name in named_by_connection(headers) {
         headers.remove(name);
     }
     for name in [
-        "connection",
-        "keep-alive",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "content-length",
+        header::CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        header::TE,
+        header::TRAILER,
+        header::TRANSFER_ENCODING,
+        header::UPGRADE,
+        header::CONTENT_LENGTH,
     ] {
         headers.remove(name);
     }

@@ -1,6 +1,8 @@
 //! The services of the contract over [`Memories`]: messages and metadata in,
 //! messages and statuses out. What the operations mean is not decided here.
 
+pub(crate) mod codec;
+
 use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use futures_core::Stream;

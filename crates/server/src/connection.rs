@@ -2,27 +2,31 @@
 //! limits that both kinds keep. What the requests get is the edge's affair.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
+use crate::calls::{Calls, Seated};
 use crate::edge::Edge;
+use crate::socket::{self, Line};
 use crate::{BoxError, Peer};
 
 /// What every HTTP/2 client says first (RFC 9113 §3.4).
@@ -58,16 +62,15 @@ const QUIET_TICK: Duration = Duration::from_millis(100);
 /// What all connections of a server share.
 #[derive(Clone)]
 pub(crate) struct Connections {
-    http: auto::Builder<Tasks>,
     /// Every task that a connection starts, so that the server can wait for it.
-    tasks: Tasks,
+    tasks: TaskTracker,
     /// Finish what runs and take nothing new.
     drain: CancellationToken,
     /// Stop at once.
     abort: CancellationToken,
 }
 
-/// A call that runs on a connection, as long as this exists.
+/// A call that runs on a connection, as long as this or a clone of it exists.
 #[derive(Clone)]
 pub(crate) struct Running {
     /// Its clones are counted, and never looked at.
@@ -79,7 +82,7 @@ pub(crate) struct Running {
 pub(crate) enum End {
     /// By itself or by its client.
     Closed,
-    /// By us, with calls still running.
+    /// By us, with calls still running or answers still on their way.
     Cut,
 }
 
@@ -89,22 +92,7 @@ impl Connections {
         drain: CancellationToken,
         abort: CancellationToken,
     ) -> Self {
-        let tasks = Tasks(tasks);
-        let mut http = auto::Builder::new(tasks.clone());
-        http.http1()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEAD_TIMEOUT)
-            .max_buf_size(HEADER_LIMIT as usize);
-        http.http2()
-            .timer(TokioTimer::new())
-            .max_header_list_size(HEADER_LIMIT)
-            .max_concurrent_streams(CONCURRENT_STREAMS)
-            .initial_stream_window_size(STREAM_WINDOW)
-            .initial_connection_window_size(CONNECTION_WINDOW)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT);
         Self {
-            http,
             tasks,
             drain,
             abort,
@@ -132,10 +120,9 @@ impl Connections {
         let Ok(Ok(Some(version))) = version else {
             return End::Closed;
         };
-        let http = match version {
-            Version::Http1 => self.http.http1_only(),
-            Version::Http2 => self.http.http2_only(),
-        };
+        let (socket, line) = socket::cut(stream);
+        let (calls, mut seated) = Calls::new(self.tasks.clone());
+        let http = http(version, calls);
         let asked = Arc::new(AtomicBool::new(false));
         let service_asked = Arc::clone(&asked);
         let running = Arc::new(());
@@ -148,31 +135,130 @@ impl Connections {
             };
             edge.clone().answer(request, running)
         });
-        let mut connection =
-            pin!(http.serve_connection_with_upgrades(TokioIo::new(stream), service));
-        tokio::select! {
-            biased;
-            result = connection.as_mut() => return closed(result, peer),
-            () = self.drain.cancelled() => connection.as_mut().graceful_shutdown(),
+        let result = {
+            let mut connection =
+                pin!(http.serve_connection_with_upgrades(TokioIo::new(socket), service));
+            let working = poll_fn(|context| work(connection.as_mut(), &mut seated, &line, context));
+            let served = tokio::select! {
+                biased;
+                result = working => Some(result),
+                () = self.drain.cancelled() => None,
+            };
+            match served {
+                Some(result) => result,
+                // Half a head is no call to wait for, yet hyper would.
+                None if version == Version::Http1 && !asked.load(Ordering::Relaxed) => Ok(()),
+                None => {
+                    connection.as_mut().graceful_shutdown();
+                    // One is ours, one is the service's, and there is one for each
+                    // call and for each piece of an answer that HTTP still holds.
+                    let is_quiet = || Arc::strong_count(&running) <= 2 && !line.is_pending();
+                    let working =
+                        poll_fn(|context| work(connection.as_mut(), &mut seated, &line, context));
+                    tokio::select! {
+                        biased;
+                        result = working => result,
+                        () = quiet(is_quiet) => return End::Closed,
+                        () = self.abort.cancelled() => return End::Cut,
+                    }
+                }
+            }
+        };
+        match result {
+            Ok(()) => self.part(version, &line).await,
+            // A connection that breaks is the client's affair: worth a line for
+            // those who look for it, and no more.
+            Err(error) => {
+                tracing::debug!(%peer, %error, "connection ended early");
+                End::Closed
+            }
         }
-        if version == Version::Http1 && !asked.load(Ordering::Relaxed) {
-            // Half a head is no call to wait for, yet hyper would.
+    }
+
+    /// Sees to it that what was said last arrives.
+    async fn part(&self, version: Version, line: &Line) -> End {
+        if line.is_shared() {
+            // The connection has become something else, on which others work.
             return End::Closed;
         }
-        // One is ours, one is the service's, and there is one for each call.
-        let is_quiet = || Arc::strong_count(&running) <= 2;
+        let arrive = async {
+            let sent = poll_fn(|context| line.poll_send(context)).await;
+            // A client of HTTP/1.1 sends nothing while it reads an answer; one of
+            // HTTP/2 tells how far it has read. If sending fails, it is gone.
+            if sent.is_ok() && version == Version::Http2 {
+                line.linger(QUIET).await;
+            }
+        };
         tokio::select! {
             biased;
-            result = connection => closed(result, peer),
-            () = quiet(is_quiet) => End::Closed,
-            () = self.abort.cancelled() => End::Cut,
+            () = arrive => End::Closed,
+            () = self.abort.cancelled() => match line.is_pending() {
+                true => End::Cut,
+                false => End::Closed,
+            }
         }
     }
 
     /// The tasks of all connections.
     pub(crate) fn tasks(&self) -> &TaskTracker {
-        &self.tasks.0
+        &self.tasks
     }
+}
+
+/// The HTTP of a connection, with its limits.
+fn http(version: Version, calls: Calls) -> auto::Builder<Calls> {
+    let mut http = auto::Builder::new(calls);
+    match version {
+        Version::Http1 => {
+            http.http1()
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIMEOUT)
+                .max_buf_size(HEADER_LIMIT as usize);
+            http.http1_only()
+        }
+        Version::Http2 => {
+            http.http2()
+                .timer(TokioTimer::new())
+                .max_header_list_size(HEADER_LIMIT)
+                .max_concurrent_streams(CONCURRENT_STREAMS)
+                .initial_stream_window_size(STREAM_WINDOW)
+                .initial_connection_window_size(CONNECTION_WINDOW)
+                .keep_alive_interval(PING_INTERVAL)
+                .keep_alive_timeout(PING_TIMEOUT);
+            http.http2_only()
+        }
+    }
+}
+
+/// Works on a connection and on the call that runs in its task, and sends what
+/// came of it.
+fn work<C>(
+    mut connection: Pin<&mut C>,
+    seated: &mut Seated,
+    line: &Line,
+    context: &mut Context<'_>,
+) -> Poll<Result<(), BoxError>>
+where
+    C: Future<Output = Result<(), BoxError>>,
+{
+    // Before the connection, which writes what the call says.
+    seated.poll(context);
+    loop {
+        if let Poll::Ready(result) = connection.as_mut().poll(context) {
+            // It may have become something else, on which others work; what was
+            // said before that goes out first.
+            let _ = line.poll_send(context);
+            line.leave();
+            return Poll::Ready(result);
+        }
+        if !seated.begin(context) {
+            break;
+        }
+    }
+    if let Err(error) = ready!(line.poll_send(context)) {
+        return Poll::Ready(Err(error.into()));
+    }
+    Poll::Pending
 }
 
 /// Waits until a connection has been quiet for long enough.
@@ -184,15 +270,6 @@ async fn quiet(is_quiet: impl Fn() -> bool) {
             since = Instant::now();
         }
     }
-}
-
-/// A connection that breaks is the client's affair: worth a line for those who
-/// look for it, and no more.
-fn closed(result: Result<(), BoxError>, peer: SocketAddr) -> End {
-    if let Err(error) = result {
-        tracing::debug!(%peer, %error, "connection ended early");
-    }
-    End::Closed
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -215,21 +292,11 @@ async fn version(stream: &TcpStream) -> io::Result<Option<Version>> {
         if seen == PREFACE.len() {
             return Ok(Some(Version::Http2));
         }
-        // What was seen stays there, so the socket remains readable.
+        // What was seen stays there, so the socket remains readable, and the end
+        // of what comes shows in its state alone.
+        if stream.ready(Interest::READABLE).await?.is_read_closed() {
+            return Ok(None);
+        }
         tokio::time::sleep(PEEK_PAUSE).await;
-    }
-}
-
-/// Starts tasks that the server waits for.
-#[derive(Clone)]
-pub(crate) struct Tasks(TaskTracker);
-
-impl<F> Executor<F> for Tasks
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    fn execute(&self, task: F) {
-        self.0.spawn(task);
     }
 }

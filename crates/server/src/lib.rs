@@ -31,6 +31,7 @@
 //! # }
 //! ```
 
+mod calls;
 mod connection;
 mod edge;
 mod error;
@@ -38,8 +39,10 @@ mod health;
 mod listener;
 pub mod logging;
 mod metrics;
+mod outlet;
 pub mod reflection;
 mod server;
+mod socket;
 
 pub use edge::recover::{Recover, RecoverLayer, Recovered};
 pub use edge::request_id::REQUEST_ID;

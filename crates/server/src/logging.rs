@@ -4,10 +4,13 @@
 use std::io::{IsTerminal, stderr};
 use std::panic;
 
+use tracing::Dispatch;
 use tracing_subscriber::filter::{EnvFilter, LevelFilter};
-use tracing_subscriber::fmt;
+use tracing_subscriber::fmt::{self, MakeWriter};
 
 use crate::Error;
+use crate::edge::access_log;
+use crate::outlet::Outlet;
 
 /// The form of the logs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,41 +39,45 @@ pub fn filter(directives: &str) -> Result<EnvFilter, Error> {
 
 /// Sends the logs of the whole process to standard error, panics included. To
 /// be called once; a second call changes nothing.
+///
+/// Lines of the access log may come 20 ms late, and those of the last moment are
+/// lost when the process is killed; every other line is written at once.
 pub fn install(format: LogFormat, filter: EnvFilter) {
-    let logs = fmt().with_env_filter(filter).with_writer(stderr);
-    let installed = match format {
-        LogFormat::Text => logs
-            .compact()
-            .with_ansi(stderr().is_terminal())
-            .try_init_quietly(),
+    let outlet = Outlet::open();
+    let coloured = format == LogFormat::Text && stderr().is_terminal();
+    let logs = dispatch(format, coloured, filter, outlet);
+    if tracing::dispatcher::set_global_default(logs).is_err() {
+        return;
+    }
+    if !coloured {
+        access_log::write_directly(format, outlet);
+    }
+    panic::set_hook(Box::new(|panic| {
+        let message = crate::edge::recover::message(panic.payload());
+        let location = panic.location().map(ToString::to_string);
+        tracing::error!(target: "portolan::panic", location, "panicked: {message}");
+    }));
+}
+
+/// Lines of this form for this writer.
+pub(crate) fn dispatch<W>(
+    format: LogFormat,
+    coloured: bool,
+    filter: EnvFilter,
+    writer: W,
+) -> Dispatch
+where
+    W: for<'writer> MakeWriter<'writer> + Send + Sync + 'static,
+{
+    let logs = fmt::fmt().with_env_filter(filter).with_writer(writer);
+    match format {
+        LogFormat::Text => logs.compact().with_ansi(coloured).into(),
         LogFormat::Json => logs
             .json()
             .flatten_event(true)
             .with_current_span(false)
             .with_span_list(false)
-            .try_init_quietly(),
-    };
-    if installed {
-        panic::set_hook(Box::new(|panic| {
-            let message = crate::edge::recover::message(panic.payload());
-            let location = panic.location().map(ToString::to_string);
-            tracing::error!(target: "portolan::panic", location, "panicked: {message}");
-        }));
-    }
-}
-
-/// The builders of both forms are different types with the same last step.
-trait TryInitQuietly {
-    /// Whether this was the first.
-    fn try_init_quietly(self) -> bool;
-}
-
-impl<N, E, F, W> TryInitQuietly for fmt::SubscriberBuilder<N, E, F, W>
-where
-    fmt::SubscriberBuilder<N, E, F, W>: Into<tracing::Dispatch>,
-{
-    fn try_init_quietly(self) -> bool {
-        tracing::dispatcher::set_global_default(self.into()).is_ok()
+            .into(),
     }
 }
 

@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::connection::{Connections, End};
 use crate::edge::Edge;
-use crate::{BoxError, Health, Listener, Metrics};
+use crate::{BoxError, Health, Listener, Metrics, outlet};
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -145,6 +145,7 @@ impl<S> Server<S> {
                 "time limit for draining reached, connections closed"
             );
         }
+        outlet::flush();
         drained
     }
 }

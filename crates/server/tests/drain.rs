@@ -219,3 +219,59 @@ async fn a_long_call_on_a_quiet_connection_is_not_cut() {
         assert_eq!(server.drained(SOON).await.cut, 0);
     }
 }
+
+/// An answer that fits no buffer between the two.
+const LARGE: usize = 16 << 20;
+
+/// A server with a large answer, which it gives as a whole.
+fn large(server_limit: Duration) -> Running {
+    let service = service_fn(async |_: Request<Incoming>| {
+        let answer = Bytes::from(vec![b'x'; LARGE]);
+        Ok::<_, Infallible>(Response::new(Full::new(answer)))
+    });
+    Running::start(Server::new(service).drain_timeout(server_limit))
+}
+
+async fn a_slow_reader_gets_its_whole_answer(client: HttpClient) {
+    let mut server = large(Duration::from_secs(30));
+    let response = client.request(get(&server.url("/"))).await.unwrap();
+    server.stop();
+    // Longer than a connection without calls would be kept.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert_eq!(text(response).await.len(), LARGE);
+    drop(client);
+    assert_eq!(server.drained(SOON).await.cut, 0);
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_its_whole_answer_on_http1() {
+    a_slow_reader_gets_its_whole_answer(http1()).await;
+}
+
+#[tokio::test]
+async fn a_slow_reader_gets_its_whole_answer_on_http2() {
+    a_slow_reader_gets_its_whole_answer(http2()).await;
+}
+
+#[tokio::test]
+async fn an_answer_that_nobody_takes_is_cut_at_the_limit_and_counted() {
+    for client in [http1(), http2()] {
+        let server = large(Duration::from_millis(300));
+        let response = client.request(get(&server.url("/"))).await.unwrap();
+        assert_eq!(server.drained(SOON).await.cut, 1);
+        assert!(response.into_body().collect().await.is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_reads_nothing_of_its_socket_is_cut_at_the_limit() {
+    let server = large(Duration::from_millis(300));
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stream, request)
+        .await
+        .unwrap();
+    // The head is there, so the answer is on its way.
+    stream.readable().await.unwrap();
+    assert_eq!(server.drained(SOON).await.cut, 1);
+}

@@ -225,3 +225,19 @@ async fn who_says_too_little_is_let_go() {
         assert!((29..=61).contains(&waited), "{waited} s: {answer:?}");
     }
 }
+
+#[tokio::test]
+async fn a_client_that_leaves_within_its_first_words_is_let_go_at_once() {
+    let server = Running::start(Server::new(service_fn(async |_: Request<Incoming>| {
+        Ok::<_, Infallible>(Response::new(String::new()))
+    })));
+    for words in [&b""[..], b"PRI * HTTP/2.0"] {
+        let mut stream = TcpStream::connect(server.address).await.unwrap();
+        stream.write_all(words).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let end = tokio::time::timeout(Duration::from_secs(5), stream.read(&mut [0; 64])).await;
+        let end = end.expect("the server closes");
+        // Words that nobody read make the end a reset.
+        assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
+}

@@ -36,11 +36,13 @@ impl Codec {
     ) -> Result<Bytes, Status> {
         match self {
             Self::Proto => Ok(frame::wrap(0, message)),
-            Self::Json => frame::build_within(core.options.max_message_size, |out| {
-                core.transcoder
-                    .json_to_wire(input, message, out, &core.options.read)
-                    .map_err(|error| invalid(&error))
-            }),
+            Self::Json => {
+                frame::build_within(core.options.max_message_size, message.len(), |out| {
+                    core.transcoder
+                        .json_to_wire(input, message, out, &core.options.read)
+                        .map_err(|error| invalid(&error))
+                })
+            }
         }
     }
 
@@ -54,7 +56,7 @@ impl Codec {
         match self {
             Self::Proto => Ok(message),
             Self::Json => {
-                let mut json = Vec::with_capacity(message.len() * 2);
+                let mut json = Vec::with_capacity(json_size(message.len()));
                 core.transcoder
                     .wire_to_json(output, &message, &mut json, &core.options.write)
                     .map_err(|error| unreadable(&error))?;
@@ -109,6 +111,12 @@ impl Codec {
         );
         Messages::body(Box::pin(stream), fault)
     }
+}
+
+/// About how many bytes of JSON a message of so many becomes: a float of four
+/// bytes has twelve characters, text hardly grows.
+pub(crate) fn json_size(message: usize) -> usize {
+    message * 3 + 64
 }
 
 /// The status for JSON that is not the message.

@@ -2,7 +2,7 @@
 //! from a connection and goes through the files here in the order of
 //! [`Edge::answer`].
 
-mod access_log;
+pub(crate) mod access_log;
 mod apology;
 mod head;
 pub(crate) mod observe;
@@ -20,7 +20,7 @@ use tower_service::Service;
 
 use crate::connection::Running;
 use crate::{BoxError, Metrics, metrics};
-use observe::{Observation, Observed};
+use observe::{Observation, Observed, Piece};
 use recover::{Recover, Recovered};
 
 /// The service with its edge around it.
@@ -31,7 +31,7 @@ pub(crate) struct Edge<S> {
 }
 
 /// The body of what the edge answers: the service's, watched, or our own.
-pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Bytes>>;
+pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Piece>>;
 
 impl<S> Edge<S> {
     pub(crate) fn new(service: S, metrics: Metrics) -> Self {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use portolan_gateway::{Code, Outcome, OutcomeSlot};
@@ -69,7 +69,7 @@ pub(crate) struct Observation {
     bytes: u64,
     ended: bool,
     /// Keeps the connection open.
-    _running: Running,
+    running: Running,
 }
 
 /// Why there is nothing more to see of a response.
@@ -105,7 +105,7 @@ impl Observation {
             http_status: None,
             bytes: 0,
             ended: false,
-            _running: running,
+            running,
         }
     }
 
@@ -190,11 +190,41 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// A piece of an answer. The call counts as running as long as HTTP holds one:
+/// a slow client has not got its answer when the service has given it all.
+pub(crate) struct Piece {
+    bytes: Bytes,
+    _running: Option<Running>,
+}
+
+impl From<Bytes> for Piece {
+    fn from(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            _running: None,
+        }
+    }
+}
+
+impl Buf for Piece {
+    fn remaining(&self) -> usize {
+        self.bytes.remaining()
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.bytes.chunk()
+    }
+
+    fn advance(&mut self, count: usize) {
+        self.bytes.advance(count);
+    }
+}
+
 impl<B> Body for Observed<B>
 where
     B: Body<Data = Bytes>,
 {
-    type Data = Bytes;
+    type Data = Piece;
     type Error = B::Error;
 
     fn poll_frame(
@@ -215,7 +245,15 @@ where
             Some(Err(_)) => this.observation.end(Last::Broken),
             None => this.observation.end(Last::Whole),
         }
-        Poll::Ready(frame)
+        let running = &this.observation.running;
+        Poll::Ready(frame.map(|frame| {
+            frame.map(|frame| {
+                frame.map_data(|bytes| Piece {
+                    bytes,
+                    _running: Some(running.clone()),
+                })
+            })
+        }))
     }
 
     fn is_end_stream(&self) -> bool {

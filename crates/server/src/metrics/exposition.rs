@@ -1,6 +1,6 @@
 //! `GET /metrics`: which text form the scraper wants, and the older one of them.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use http_body_util::Full;
@@ -12,7 +12,10 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The answer to a scrape; `None` when the request is none.
-pub(crate) fn answer<B>(metrics: &Metrics, request: &Request<B>) -> Option<Response<Full<Bytes>>> {
+pub(crate) fn answer<B, D>(metrics: &Metrics, request: &Request<B>) -> Option<Response<Full<D>>>
+where
+    D: Buf + From<Bytes>,
+{
     if request.uri().path() != PATH || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return None;
     }
@@ -21,7 +24,7 @@ pub(crate) fn answer<B>(metrics: &Metrics, request: &Request<B>) -> Option<Respo
     } else {
         (PROMETHEUS_TEXT, metrics.prometheus_text())
     };
-    let mut response = Response::new(Full::from(text));
+    let mut response = Response::new(Full::from(Bytes::from(text)));
     response
         .headers_mut()
         .insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

@@ -13,7 +13,7 @@ use super::{RestExchange, stream};
 use crate::call::Reply;
 use crate::compression::{Encoding, WORTHWHILE, gzip};
 use crate::messages::ReplyReader;
-use crate::protocol::codec::unreadable;
+use crate::protocol::codec::{json_size, unreadable};
 use crate::{Body, Status, metadata};
 
 /// Trailing metadata among the headers of an HTTP/1.1 response.
@@ -107,7 +107,7 @@ pub(super) fn payload(
             is_json: false,
         });
     }
-    let mut json = Vec::with_capacity(message.len() * 2);
+    let mut json = Vec::with_capacity(json_size(message.len()));
     let transcoder = &exchange.core.transcoder;
     let output = exchange.binding.route.output;
     let options = portolan_transcode::WriteOptions {

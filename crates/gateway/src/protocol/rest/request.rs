@@ -199,7 +199,8 @@ impl Bound {
     /// A message of a body and the fields, framed.
     fn message(&self, body: Option<&[u8]>) -> Result<Bytes, Status> {
         let limit = self.core.options.max_message_size;
-        let framed = frame::build_within(limit, |out| {
+        let size = body.map_or(0, <[u8]>::len) + self.fields.len();
+        let framed = frame::build_within(limit, size, |out| {
             match (body, self.binding.raw_request) {
                 (None, _) => {}
                 (Some(bytes), Some(place)) => {

@@ -7,7 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Transaction, TransactionBehavior};
 use uuid::{ContextV7, Timestamp, Uuid};
 
 use super::{
@@ -15,9 +15,9 @@ use super::{
     spaces::{Space, Spaces, write_components},
 };
 use crate::{
-    embedding::Dimension,
+    embedding::{Dimension, Vector},
     error::{Error, Invalid},
-    memory::{CreatedAt, Memory, MemoryId, NewMemory},
+    memory::{CreatedAt, Memory, MemoryId, Metadata, NewMemory},
     names::Namespace,
     store::Chunk,
 };
@@ -78,6 +78,10 @@ impl Names {
 
 /// A transaction that is being put together.
 pub(super) struct Draft<'a> {
+    /// What stores a row, once there is one to store. It goes before the
+    /// transaction, which could not be taken back under a statement that runs.
+    inserts: Option<Inserts<'a>>,
+    connection: &'a Connection,
     transaction: Transaction<'a>,
     spaces: &'a Spaces,
     names: &'a mut Names,
@@ -100,14 +104,49 @@ enum VectorChange {
     Remove(i64),
 }
 
+/// The statements that store a memory in one namespace. They are looked up once
+/// for all rows of a transaction.
+struct Inserts<'a> {
+    space: i64,
+    memory: CachedStatement<'a>,
+    words: CachedStatement<'a>,
+    label: CachedStatement<'a>,
+    vector: CachedStatement<'a>,
+}
+
+impl<'a> Inserts<'a> {
+    fn prepare(connection: &'a Connection, space: i64) -> rusqlite::Result<Self> {
+        Ok(Self {
+            space,
+            memory: connection.prepare_cached(
+                "insert into memory (number, namespace, id, content, metadata, created_at)
+                 values (?, ?, ?, ?, ?, ?)",
+            )?,
+            words: connection.prepare_cached(&format!(
+                "insert into words_{space} (rowid, content) values (?, ?)"
+            ))?,
+            label: connection.prepare_cached(
+                "insert into label (namespace, key, value, memory) values (?, ?, ?, ?)",
+            )?,
+            vector: connection.prepare_cached(
+                "insert into vector (memory, namespace, components) values (?, ?, ?)",
+            )?,
+        })
+    }
+}
+
 impl<'a> Draft<'a> {
     pub(super) fn begin(
         connection: &'a mut Connection,
         spaces: &'a Spaces,
         names: &'a mut Names,
     ) -> rusqlite::Result<Self> {
+        // Nobody else can begin another one on it meanwhile.
+        let connection: &'a Connection = connection;
         Ok(Self {
-            transaction: connection.transaction_with_behavior(TransactionBehavior::Immediate)?,
+            inserts: None,
+            connection,
+            transaction: Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?,
             spaces,
             names,
             changes: HashMap::new(),
@@ -124,13 +163,15 @@ impl<'a> Draft<'a> {
         if let Err(error) = self.admit(namespace) {
             return Ok(Err(error));
         }
-        let vector = memory
-            .vector
+        let NewMemory {
+            content,
+            metadata,
+            vector: given,
+        } = memory;
+        let vector = given
             .as_ref()
             .map_or_else(Vec::new, |vector| vector.components().to_vec());
-        let content = memory.content.clone();
-        let metadata = memory.metadata.clone();
-        let row = self.insert_row(namespace, memory)?;
+        let row = self.insert_row(namespace, &content, &metadata, given)?;
         let memory = row.map(|(id, created_at)| Memory {
             id,
             content,
@@ -167,7 +208,13 @@ impl<'a> Draft<'a> {
         let mut outcomes = Vec::with_capacity(chunk.items.len());
         for item in chunk.items {
             outcomes.push(match item {
-                Ok(memory) => self.insert_row(namespace, memory)?.map(|(id, _)| id),
+                Ok(NewMemory {
+                    content,
+                    metadata,
+                    vector,
+                }) => self
+                    .insert_row(namespace, &content, &metadata, vector)?
+                    .map(|(id, _)| id),
                 Err(invalid) => Err(invalid),
             });
         }
@@ -241,7 +288,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Makes everything durable, and visible to searches.
-    pub(super) fn commit(self) -> rusqlite::Result<()> {
+    pub(super) fn commit(mut self) -> rusqlite::Result<()> {
+        self.inserts = None;
         // Nothing is written, and no disk waited for, if nothing was found to
         // be removed.
         let changed = |change: &&SpaceChange| change.memories != 0 || !change.vectors.is_empty();
@@ -284,9 +332,11 @@ impl<'a> Draft<'a> {
     fn insert_row(
         &mut self,
         namespace: &Namespace,
-        memory: NewMemory,
+        content: &str,
+        metadata: &Metadata,
+        vector: Option<Vector>,
     ) -> rusqlite::Result<Result<(MemoryId, CreatedAt), Invalid>> {
-        if let (Some(vector), Some(expected)) = (&memory.vector, self.dimension(namespace))
+        if let (Some(vector), Some(expected)) = (&vector, self.dimension(namespace))
             && vector.dimension() != expected
         {
             return Ok(Err(Invalid::OtherDimension {
@@ -296,44 +346,32 @@ impl<'a> Draft<'a> {
         }
         let space = self.change(namespace)?.number;
         let (number, id, created_at) = self.names.make();
-        let metadata = serde_json::to_string(&memory.metadata)
+        let json = serde_json::to_string(metadata)
             .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
-        self.transaction
-            .prepare_cached(
-                "insert into memory (number, namespace, id, content, metadata, created_at)
-                 values (?, ?, ?, ?, ?, ?)",
-            )?
-            .execute((
-                number,
-                space,
-                &id.as_bytes()[..],
-                &memory.content,
-                metadata,
-                created_at.microseconds(),
-            ))?;
-        self.transaction
-            .prepare_cached(&format!(
-                "insert into words_{space} (rowid, content) values (?, ?)"
-            ))?
-            .execute((number, &memory.content))?;
-        for (key, value) in &memory.metadata {
-            self.transaction
-                .prepare_cached(
-                    "insert into label (namespace, key, value, memory) values (?, ?, ?, ?)",
-                )?
-                .execute((space, key, value, number))?;
+        let connection = self.connection;
+        let inserts = match &mut self.inserts {
+            Some(inserts) if inserts.space == space => inserts,
+            inserts => inserts.insert(Inserts::prepare(connection, space)?),
+        };
+        inserts.memory.execute((
+            number,
+            space,
+            &id.as_bytes()[..],
+            content,
+            json,
+            created_at.microseconds(),
+        ))?;
+        inserts.words.execute((number, content))?;
+        for (key, value) in metadata {
+            inserts.label.execute((space, key, value, number))?;
         }
-        if let Some(vector) = &memory.vector {
+        if let Some(vector) = &vector {
             write_components(vector.components(), &mut self.blob);
-            self.transaction
-                .prepare_cached(
-                    "insert into vector (memory, namespace, components) values (?, ?, ?)",
-                )?
-                .execute((number, space, &self.blob))?;
+            inserts.vector.execute((number, space, &self.blob))?;
         }
         let change = self.change(namespace)?;
         change.memories += 1;
-        if let Some(vector) = memory.vector {
+        if let Some(vector) = vector {
             change.dimension = Some(vector.dimension());
             change
                 .vectors

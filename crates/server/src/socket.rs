@@ -1,0 +1,319 @@
+//! The socket below a connection, cut in two: what HTTP reads from and writes
+//! to, and the other end of the same, which says when what was written goes out
+//! and whether all of it has.
+//!
+//! HTTP/2 writes an answer in pieces (headers with data, then trailers), and
+//! each would be a system call, a packet and a wake-up of the client. So what is
+//! written is gathered while a connection is worked on, and goes out when that
+//! is done.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+
+/// How much is gathered. What is larger goes out at once, with what was
+/// gathered before it and without being copied.
+const GATHERED: usize = 16 * 1024;
+/// The most pieces that go out in one call.
+const SLICES: usize = 16;
+
+/// What HTTP reads from and writes to.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    read: OwnedReadHalf,
+    line: Line,
+}
+
+/// The end of the socket that HTTP does not see.
+#[derive(Clone, Debug)]
+pub(crate) struct Line(Arc<Mutex<Outgoing>>);
+
+#[derive(Debug)]
+struct Outgoing {
+    stream: OwnedWriteHalf,
+    gathered: Vec<u8>,
+    /// How much of that has gone out.
+    gone: usize,
+    /// Whether there is somebody to send what is gathered.
+    attended: bool,
+    /// Whether the system takes no more for now, and HTTP has more.
+    stuck: bool,
+}
+
+/// The two ends of a connection.
+pub(crate) fn cut(stream: TcpStream) -> (Socket, Line) {
+    let (read, stream) = stream.into_split();
+    let line = Line(Arc::new(Mutex::new(Outgoing {
+        stream,
+        gathered: Vec::new(),
+        gone: 0,
+        attended: true,
+        stuck: false,
+    })));
+    let socket = Socket {
+        read,
+        line: line.clone(),
+    };
+    (socket, line)
+}
+
+impl Line {
+    /// Sends what was gathered. To be called whenever the connection was worked
+    /// on, in the same task.
+    pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lock().poll_send(context)
+    }
+
+    /// Whether something was written that the system has not taken yet.
+    pub(crate) fn is_pending(&self) -> bool {
+        let outgoing = self.lock();
+        outgoing.stuck || !outgoing.gathered.is_empty()
+    }
+
+    /// Lets HTTP send for itself from now on: a connection that has become
+    /// something else is worked on by others.
+    pub(crate) fn leave(&self) {
+        self.lock().attended = false;
+    }
+
+    /// Whether somebody else holds the other end.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    /// Waits until the client has closed its side too, or has sent nothing for
+    /// so long. A socket that is closed while its client still sends is reset,
+    /// and what the client has not read by then is lost (RFC 9112 §9.6).
+    pub(crate) async fn linger(&self, silence: Duration) {
+        let mut rest = [0; 4096];
+        loop {
+            let read = std::future::poll_fn(|context| self.lock().poll_read(context, &mut rest));
+            match tokio::time::timeout(silence, read).await {
+                Ok(Ok(1..)) => {}
+                Ok(Ok(0) | Err(_)) | Err(_) => return,
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Outgoing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outgoing {
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.gone < self.gathered.len() {
+            let rest = &self.gathered[self.gone..];
+            let taken = ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
+            self.advance(taken)?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Gathers it or sends it with what was gathered, and says how much of it
+    /// was taken.
+    fn poll_take(
+        &mut self,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let size = pieces.iter().map(|piece| piece.len()).sum();
+        if size == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        loop {
+            if self.attended && self.gathered.len() + size <= GATHERED {
+                for piece in pieces {
+                    self.gathered.extend_from_slice(piece);
+                }
+                self.stuck = false;
+                return Poll::Ready(Ok(size));
+            }
+            let before = self.gathered.len() - self.gone;
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            slices[0] = IoSlice::new(&self.gathered[self.gone..]);
+            let count = pieces.len().min(SLICES - 1);
+            slices[1..=count].copy_from_slice(&pieces[..count]);
+            let slices = &slices[usize::from(before == 0)..=count];
+            let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+            self.stuck = written.is_pending();
+            let written = ready!(written)?;
+            self.advance(written.min(before))?;
+            if written > before {
+                return Poll::Ready(Ok(written - before));
+            }
+        }
+    }
+
+    /// Notes that so much of what was gathered has gone out.
+    fn advance(&mut self, taken: usize) -> io::Result<()> {
+        if taken == 0 && self.gone < self.gathered.len() {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        self.gone += taken;
+        if self.gone == self.gathered.len() {
+            self.gathered.clear();
+            self.gone = 0;
+        }
+        Ok(())
+    }
+
+    fn poll_read(&mut self, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let stream = self.stream.as_ref();
+        loop {
+            ready!(stream.poll_read_ready(context))?;
+            match stream.try_read(into) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+}
+
+impl AsyncRead for Socket {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.read).poll_read(context, into)
+    }
+}
+
+impl AsyncWrite for Socket {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.line.lock().poll_take(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.line.lock().poll_take(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut outgoing = self.line.lock();
+        if outgoing.attended {
+            // It goes out when the connection has been worked on.
+            return Poll::Ready(Ok(()));
+        }
+        outgoing.poll_send(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut outgoing = self.line.lock();
+        ready!(outgoing.poll_send(context))?;
+        Pin::new(&mut outgoing.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    async fn pair() -> (Socket, Line, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = TcpStream::connect(listener.local_addr().unwrap()).await;
+        let (socket, line) = cut(listener.accept().await.unwrap().0);
+        (socket, line, client.unwrap())
+    }
+
+    fn nothing_to_read(client: &TcpStream) -> bool {
+        let read = client.try_read(&mut [0; 64]);
+        read.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
+
+    #[tokio::test]
+    async fn what_is_small_is_gathered_and_sent_together() {
+        let (mut socket, line, mut client) = pair().await;
+        assert!(!line.is_pending());
+        for piece in [b"one ", b"two "] {
+            socket.write_all(piece).await.unwrap();
+            socket.flush().await.unwrap();
+        }
+        assert!(line.is_pending() && nothing_to_read(&client));
+        poll_fn(|context| line.poll_send(context)).await.unwrap();
+        assert!(!line.is_pending());
+        let mut read = [0; 8];
+        client.read_exact(&mut read).await.unwrap();
+        assert_eq!(&read, b"one two ");
+    }
+
+    #[tokio::test]
+    async fn what_is_large_goes_out_in_order_and_holds_up_its_writer() {
+        let (mut socket, line, mut client) = pair().await;
+        let large: Vec<u8> = (0..16_u32 << 20).map(|at| (at % 251) as u8).collect();
+        socket.write_all(b"head").await.unwrap();
+        let stuck = tokio::time::timeout(Duration::from_millis(100), socket.write_all(&large));
+        assert!(stuck.await.is_err(), "nobody reads");
+        assert!(line.is_pending());
+        // Whatever was taken before comes first; then it begins anew.
+        let reading = tokio::spawn(async move {
+            let mut all = Vec::new();
+            client.read_to_end(&mut all).await.unwrap();
+            all
+        });
+        socket.write_all(&large).await.unwrap();
+        socket.shutdown().await.unwrap();
+        assert!(!line.is_pending());
+        let all = reading.await.unwrap();
+        let rest = &all[4..];
+        assert_eq!(&all[..4], b"head");
+        let cut = rest.len() - large.len();
+        assert!(rest[..cut] == large[..cut] && rest[cut..] == large);
+    }
+
+    #[tokio::test]
+    async fn what_is_gathered_goes_out_before_the_end() {
+        let (mut socket, _line, mut client) = pair().await;
+        socket.write_all(b"last words").await.unwrap();
+        socket.shutdown().await.unwrap();
+        let mut all = Vec::new();
+        client.read_to_end(&mut all).await.unwrap();
+        assert_eq!(all, b"last words");
+    }
+
+    #[tokio::test]
+    async fn without_attendance_a_flush_sends() {
+        let (mut socket, line, mut client) = pair().await;
+        line.leave();
+        socket.write_all(b"hello").await.unwrap();
+        socket.flush().await.unwrap();
+        client.read_exact(&mut [0; 5]).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn lingering_ends_with_the_client_or_its_silence() {
+        for closes in [true, false] {
+            let (_socket, line, mut client) = pair().await;
+            client.write_all(&[0; 10_000]).await.unwrap();
+            let begin = std::time::Instant::now();
+            let silence = Duration::from_millis(200);
+            let kept = (!closes).then_some(client);
+            line.linger(silence).await;
+            assert_eq!(begin.elapsed() < silence, closes);
+            drop(kept);
+        }
+    }
+}
