@@ -15,11 +15,11 @@ const VALUE: &str = "value";
 const EMPTY: &str = "google.protobuf.Empty";
 
 /// What a key of an `Any` names.
-enum Member {
+enum Member<'t> {
     Type,
     Value,
     /// Of the message inside.
-    Inner(Named),
+    Inner(Named<'t>),
 }
 
 impl Reader<'_> {
@@ -126,9 +126,9 @@ impl Reader<'_> {
                 Member::Inner(Named::Unknown) => self
                     .unknown(&mut unknown_seen)
                     .map_err(|error| error.in_field(UNKNOWN))?,
-                Member::Inner(Named::Field(index)) => self
-                    .member(table, index, &mut seen)
-                    .map_err(|error| error.in_field(&table.fields[index].json_name))?,
+                Member::Inner(Named::Field(index, field)) => self
+                    .member(table, index, field, &mut seen)
+                    .map_err(|error| error.in_field(&field.json_name))?,
                 Member::Inner(Named::Ignored) => self.skip()?,
             }
             step = self.json.after_member()?;
@@ -147,7 +147,7 @@ impl Reader<'_> {
     }
 
     /// What the key names whose quote is next; goes behind its colon.
-    fn any_member(&mut self, table: &MessageTable) -> Result<Member, Error> {
+    fn any_member<'t>(&mut self, table: &'t MessageTable) -> Result<Member<'t>, Error> {
         self.quoted(|reader, name, _| {
             if name == TYPE.as_bytes() {
                 reader.json.colon()?;

@@ -86,9 +86,15 @@ impl Reader<'_> {
             (Some(first), Some(last)) => {
                 u64::from_le_bytes(*first) ^ u64::from_le_bytes(*last).rotate_left(23)
             }
-            _ => key
-                .iter()
-                .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            _ => match (key.first_chunk::<4>(), key.last_chunk::<4>()) {
+                (Some(first), Some(last)) => {
+                    u64::from(u32::from_le_bytes(*first))
+                        | u64::from(u32::from_le_bytes(*last)) << 32
+                }
+                _ => key
+                    .iter()
+                    .fold(0, |word, byte| word << 8 | u64::from(*byte)),
+            },
         };
         let hash = (ends ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         self.scratch.keys.push(MapKey {

@@ -33,8 +33,7 @@ impl Reader<'_> {
         }
         while step == Step::More {
             match self.name(table)? {
-                Named::Field(index) => {
-                    let entry = &table.fields[index];
+                Named::Field(index, entry) => {
                     let fields = transcoder.schema().message(id).fields();
                     let Some(field) = fields.get(index) else {
                         return Err(self.problem(Problem::NoForm(

@@ -109,7 +109,7 @@ impl Reader<'_> {
             return Err(self.unknown_field(table, name));
         };
         let mut seen = self.scratch.words.begin(table);
-        self.field(table, index, &mut seen)
+        self.field(table, &table.fields[index], &mut seen)
     }
 
     /// One value with its tag; nothing at all when it was passed over.

@@ -5,12 +5,13 @@ use portolan_schema::Cardinality;
 use super::{Reader, Written};
 use crate::json::Step;
 use crate::options::UNKNOWN;
-use crate::table::{Form, MessageTable, Seen};
+use crate::table::{FieldEntry, Form, MessageTable, Seen};
 use crate::{Error, Problem};
 
 /// What a key names.
-pub(super) enum Named {
-    Field(usize),
+pub(super) enum Named<'t> {
+    /// A field, with its place in the table.
+    Field(usize, &'t FieldEntry),
     /// The member that holds what the contract does not have.
     Unknown,
     /// Something to pass over.
@@ -28,23 +29,25 @@ impl Reader<'_> {
         let mut first = true;
         loop {
             let separator = self.json.at() - 1;
-            let guessed = table
-                .fields
-                .get(next)
-                .and_then(|field| field.key(false).follows(self.json.input(), separator));
-            let named = match guessed {
-                Some(behind) => {
+            let guess = table.fields.get(next);
+            let named = match guess.and_then(|field| {
+                field
+                    .key(false)
+                    .follows(self.json.input(), separator)
+                    .map(|behind| (field, behind))
+            }) {
+                Some((field, behind)) => {
                     self.json.go_to(behind);
-                    Named::Field(next)
+                    Named::Field(next, field)
                 }
                 None if self.json.key_or_end(first)? == Step::End => break,
                 None => self.name(table)?,
             };
             match named {
-                Named::Field(index) => {
+                Named::Field(index, field) => {
                     next = index + 1;
-                    if let Err(error) = self.member(table, index, &mut seen) {
-                        return Err(error.in_field(&table.fields[index].json_name));
+                    if let Err(error) = self.member(table, index, field, &mut seen) {
+                        return Err(error.in_field(&field.json_name));
                     }
                 }
                 Named::Unknown => self
@@ -65,21 +68,21 @@ impl Reader<'_> {
     }
 
     /// What the key names whose quote is next; goes behind its colon.
-    pub(super) fn name(&mut self, table: &MessageTable) -> Result<Named, Error> {
+    pub(super) fn name<'t>(&mut self, table: &'t MessageTable) -> Result<Named<'t>, Error> {
         self.quoted(|reader, name, _| reader.member_name(table, name))
     }
 
     /// What a name means; goes behind the colon that follows it.
     #[inline]
-    pub(super) fn member_name(
+    pub(super) fn member_name<'t>(
         &mut self,
-        table: &MessageTable,
+        table: &'t MessageTable,
         name: &[u8],
-    ) -> Result<Named, Error> {
+    ) -> Result<Named<'t>, Error> {
         self.json.colon()?;
         let is_plain = table.form == Form::Plain;
         match table.by_name(name).filter(|_| is_plain) {
-            Some(index) => Ok(Named::Field(index)),
+            Some(index) => Ok(Named::Field(index, &table.fields[index])),
             None if self.options.keep_unknown && is_plain && name == UNKNOWN.as_bytes() => {
                 Ok(Named::Unknown)
             }
@@ -97,19 +100,19 @@ impl Reader<'_> {
         &mut self,
         table: &MessageTable,
         index: usize,
+        field: &FieldEntry,
         seen: &mut Seen,
     ) -> Result<(), Error> {
         if self.scratch.words.mark(seen, index) {
-            return self.twice(table, index);
+            return self.twice(field);
         }
-        self.field(table, index, seen)
+        self.field(table, field, seen)
     }
 
     #[cold]
-    fn twice(&mut self, table: &MessageTable, index: usize) -> Result<(), Error> {
+    fn twice(&mut self, field: &FieldEntry) -> Result<(), Error> {
         self.json.peek()?;
-        let name = table.fields[index].json_name.to_string();
-        Err(self.problem(Problem::Duplicate(name)))
+        Err(self.problem(Problem::Duplicate(field.json_name.to_string())))
     }
 
     /// A field with all its values.
@@ -117,11 +120,11 @@ impl Reader<'_> {
     pub(super) fn field(
         &mut self,
         table: &MessageTable,
-        index: usize,
+        field: &FieldEntry,
         seen: &mut Seen,
     ) -> Result<(), Error> {
-        let field = &table.fields[index];
-        if field.is_plain_string && self.json.byte() == b'"' {
+        let first = self.json.peek()?;
+        if field.is_plain_string && first == b'"' {
             let start = self.out.len();
             field.tag.put(&mut self.out);
             if self.json.copy_short_string(&mut self.out) {
@@ -133,7 +136,7 @@ impl Reader<'_> {
             }
             self.out.truncate(start);
         }
-        if self.json.peek()? == b'n' && !(field.null_is_value && field.cardinality.is_singular()) {
+        if first == b'n' && !(field.null_is_value && field.cardinality.is_singular()) {
             if field.cardinality == Cardinality::Required {
                 return Err(self.problem(Problem::Missing(field.json_name.to_string())));
             }
