@@ -1,5 +1,6 @@
 //! From a path to an RPC: gRPC paths, `google.api.http` rules, named routes.
 
+mod mask;
 mod named;
 mod trie;
 
@@ -10,6 +11,7 @@ use http::Method;
 use portolan_schema::http::{Body as RuleBody, HttpRule};
 use portolan_schema::{Kind, MessageId, Method as SchemaMethod, Schema, Streaming};
 
+pub(crate) use mask::UpdateMask;
 pub(crate) use trie::Found;
 use trie::Trie;
 
@@ -48,6 +50,8 @@ pub(crate) struct Binding {
     pub(crate) raw_request: Option<RawPlace>,
     /// Where the HTTP body is in the reply, when it is one of any type.
     pub(crate) raw_reply: Option<RawPlace>,
+    /// The mask to fill when a partial update comes without one.
+    pub(crate) update_mask: Option<UpdateMask>,
     /// The fields that parts of the path fill, in the order the trie captures them.
     pub(crate) variables: Vec<Vec<Box<str>>>,
 }
@@ -131,6 +135,7 @@ impl Routes {
                     // These are Connect's paths too, where it is JSON.
                     raw_request: None,
                     raw_reply: None,
+                    update_mask: None,
                     variables: Vec::new(),
                 });
                 if let Some(path) = named_path {
@@ -231,6 +236,7 @@ fn bind(schema: &Schema, route: &Arc<Route>, rule: &HttpRule) -> Binding {
             RuleBody::Field(field) => RawPlace::of(schema, route.input, Some(field)),
         },
         raw_reply: RawPlace::of(schema, route.output, rule.response_body()),
+        update_mask: UpdateMask::of(schema, route.input, rule.http_method(), rule.body()),
         variables: rule
             .template()
             .variables()

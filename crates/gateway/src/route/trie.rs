@@ -233,6 +233,7 @@ mod tests {
                 response_body: None,
                 raw_request: None,
                 raw_reply: None,
+                update_mask: None,
                 variables: Vec::new(),
             };
             trie.insert(&template, Arc::new(binding));

@@ -94,6 +94,50 @@ async fn rules_bind_path_and_body() {
 }
 
 #[tokio::test]
+async fn a_partial_update_names_what_it_sets() {
+    for (method, uri, body, mask) in [
+        (
+            "PATCH",
+            "/v1/changes/n",
+            r#"{"count":5,"place":{"shelf":"s"},"tags":[],"note":null}"#,
+            json!("count,place.shelf,tags,note"),
+        ),
+        (
+            "PATCH",
+            "/v1/changes/n",
+            r#"{"madeAt":null}"#,
+            json!("madeAt"),
+        ),
+        // A client that gives a mask knows better, and an empty one is a mask.
+        (
+            "PATCH",
+            "/v1/changes/n?updateMask=weight",
+            r#"{"count":5}"#,
+            json!("weight"),
+        ),
+        (
+            "PATCH",
+            "/v1/changes/n?update_mask=",
+            r#"{"count":5}"#,
+            json!(""),
+        ),
+        // Nothing to set, and nothing said: as the client has it.
+        ("PATCH", "/v1/changes/n", "", json!(null)),
+        ("PATCH", "/v1/changes/n", "{}", json!(null)),
+        // What replaces the whole needs none.
+        ("PUT", "/v1/changes/n", r#"{"count":5}"#, json!(null)),
+    ] {
+        let content = [("content-type", "application/json")];
+        let request = request(method, uri, &content, body.as_bytes().to_vec());
+        let answer = send(&shelf(), request).await;
+        assert_eq!(answer.status, 200, "{method} {uri}: {}", answer.text());
+        let answer: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        assert_eq!(answer["updateMask"], mask, "{method} {uri} {body}");
+        assert_eq!(answer["item"]["name"], "n");
+    }
+}
+
+#[tokio::test]
 async fn queries_fill_every_kind_of_field() {
     let query = "count=7&tags=a&tags=b%26c&labels[k.1]=v+w&labels.l=%C3%A9&kind=KIND_VASE&place.shelf=s&place.row=-2\
                  &madeAt=2023-11-14T22:13:20.120Z&note=hi&active=true&weight=1.5&raw=AP8-&kinds=KIND_BOOK&kinds=2&";

@@ -200,7 +200,7 @@ async fn serve(
     let tail = headers(&[("grpc-status", "0"), ("x-tail", "end"), ("tail-bin", "AwQ")]);
     let method = path.rsplit('/').next().unwrap_or_default();
     let mut response = match method {
-        "Echo" | "Act" => {
+        "Echo" | "Act" | "Change" => {
             let message = one(&mut messages).await?;
             reply(futures_util::stream::iter([Ok(frame(0, &message))]), tail)
         }

@@ -14,6 +14,7 @@
 
 mod careful;
 mod defaults;
+mod lines;
 mod straight;
 mod string;
 mod values;
@@ -74,7 +75,7 @@ pub(crate) fn field(
     )
 }
 
-/// One pass or both.
+/// One pass or both, and then lines if they are wanted.
 #[inline(always)]
 fn write<'a>(
     transcoder: &'a Transcoder,
@@ -84,9 +85,31 @@ fn write<'a>(
     straight: impl FnOnce(&mut Straight<'a>) -> Result<(), Unusual>,
     careful: impl FnOnce(&mut Careful<'a>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    if let Some(width) = options.indent {
+        let options = WriteOptions {
+            indent: None,
+            ..*options
+        };
+        return lines::spread_over(out, width, transcoder.level(), |out| {
+            passes(transcoder, wire, out, &options, straight, careful)
+        });
+    }
+    passes(transcoder, wire, out, options, straight, careful)
+}
+
+#[inline(always)]
+fn passes<'a>(
+    transcoder: &'a Transcoder,
+    wire: &'a [u8],
+    out: &mut Vec<u8>,
+    options: &WriteOptions,
+    straight: impl FnOnce(&mut Straight<'a>) -> Result<(), Unusual>,
+    careful: impl FnOnce(&mut Careful<'a>) -> Result<(), Error>,
+) -> Result<(), Error> {
     let start = out.len();
     let mut written = Output::new(mem::take(out));
-    if straight::takes(options) {
+    // What is unknown needs a second look at every message.
+    if !options.keep_unknown {
         let mut pass = Straight::new(transcoder, wire, written, options);
         let walked = straight(&mut pass);
         written = pass.finish();

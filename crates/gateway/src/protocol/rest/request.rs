@@ -9,6 +9,7 @@ use http::header;
 use http::request::Parts;
 use percent_encoding::percent_decode_str;
 use portolan_schema::http::Body as RuleBody;
+use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 
 use super::http_body::HttpBody;
 use super::split::Splitter;
@@ -18,7 +19,7 @@ use crate::compression::{Encoding, gunzip};
 use crate::messages::{collect, next_data};
 use crate::protocol::codec::invalid;
 use crate::protocol::{Core, media_type};
-use crate::route::Binding;
+use crate::route::{Binding, UpdateMask};
 use crate::{Body, Code, Status, frame, metadata};
 
 /// The most bytes of a body of any type that go into one message.
@@ -185,6 +186,19 @@ fn fields(exchange: &RestExchange, head: &Parts) -> Result<Vec<u8>, Status> {
     Ok(fields)
 }
 
+/// Whether a message in wire format, which is one of ours, has this field.
+fn has_field(mut message: &[u8], number: u32) -> bool {
+    while let Ok((tag, wire_type)) = decode_key(&mut message) {
+        if tag == number {
+            return true;
+        }
+        if skip_field(wire_type, tag, &mut message, DecodeContext::default()).is_err() {
+            break;
+        }
+    }
+    false
+}
+
 /// A binding with what path and query filled in already.
 struct Bound {
     core: Arc<Core>,
@@ -234,7 +248,38 @@ impl Bound {
             }
             RuleBody::None => Ok(()),
         }
+        .and_then(|()| match self.binding.update_mask {
+            Some(mask) => self.fill_mask(mask, json, out),
+            None => Ok(()),
+        })
         .map_err(|error| invalid(&error))
+    }
+
+    /// Names what the body of a partial update sets, unless the client did.
+    fn fill_mask(
+        &self,
+        mask: UpdateMask,
+        json: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), portolan_transcode::Error> {
+        if has_field(&self.fields, mask.field) {
+            return Ok(());
+        }
+        let Core {
+            transcoder,
+            options,
+            ..
+        } = &*self.core;
+        let mut paths = Vec::new();
+        transcoder.json_to_field_mask(mask.resource, json, &mut paths, &options.read)?;
+        // Nothing set is nothing said: an empty mask means everything to some.
+        if paths.is_empty() {
+            return Ok(());
+        }
+        encode_key(mask.field, WireType::LengthDelimited, out);
+        encode_varint(paths.len() as u64, out);
+        out.extend_from_slice(&paths);
+        Ok(())
     }
 
     /// The messages of a stream of JSON values, framed one by one as they come.

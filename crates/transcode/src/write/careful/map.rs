@@ -53,12 +53,12 @@ impl Careful<'_> {
             }
         }
 
-        self.begin(b'{');
+        self.values.out.push(b'{');
         let mut first = true;
         for (key, values, offset) in entries {
             self.element(&mut first);
             self.values.out.extend(&key);
-            self.colon();
+            self.values.out.push(b':');
             if values.is_empty() {
                 self.default_value(value_field, offset)?;
             } else {
@@ -68,7 +68,7 @@ impl Careful<'_> {
                     })?;
             }
         }
-        self.end(b'}', first);
+        self.values.out.push(b'}');
         Ok(())
     }
 

@@ -26,8 +26,6 @@ pub(super) struct Careful<'a> {
     values: Values<'a>,
     /// How many more levels may be entered.
     levels: u32,
-    /// How many spaces a new line begins with, when there are lines.
-    indent: usize,
 }
 
 impl<'a> Careful<'a> {
@@ -35,7 +33,6 @@ impl<'a> Careful<'a> {
         Self {
             values: Values::new(transcoder, *options, out),
             levels: options.recursion_limit,
-            indent: 0,
         }
     }
 
@@ -56,10 +53,10 @@ impl<'a> Careful<'a> {
         self.levels = levels;
         match table.form {
             Form::Plain => {
-                self.begin(b'{');
+                self.values.out.push(b'{');
                 let mut first = true;
                 self.members(table, wire, base, &mut first)?;
-                self.end(b'}', first);
+                self.values.out.push(b'}');
                 Ok(())
             }
             Form::Any => self.any(table, wire, base),
@@ -147,7 +144,7 @@ impl<'a> Careful<'a> {
         field: &FieldEntry,
         records: impl Iterator<Item = Record<'w>>,
     ) -> Result<(), Error> {
-        self.begin(b'[');
+        self.values.out.push(b'[');
         let mut first = true;
         let mut index = 0;
         for record in records {
@@ -171,7 +168,7 @@ impl<'a> Careful<'a> {
                 }
             }
         }
-        self.end(b']', first);
+        self.values.out.push(b']');
         Ok(())
     }
 

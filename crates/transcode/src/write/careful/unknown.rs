@@ -15,7 +15,7 @@ impl Careful<'_> {
         if !records.is_empty() {
             self.element(first);
             self.values.text(UNKNOWN);
-            self.colon();
+            self.values.out.push(b':');
             self.values.bytes(records);
         }
     }

@@ -174,7 +174,7 @@ impl Careful<'_> {
             (value.bytes, value.payload_offset())
         });
 
-        self.begin(b'{');
+        self.values.out.push(b'{');
         let mut first = true;
         self.key(b"\"@type\":", &mut first);
         self.values.text(&type_url);
@@ -194,7 +194,7 @@ impl Careful<'_> {
             self.key(b"\"value\":", &mut first);
             self.message(id, value, base)?;
         }
-        self.end(b'}', first);
+        self.values.out.push(b'}');
         Ok(())
     }
 }

@@ -37,11 +37,6 @@ pub(super) struct Straight<'a> {
     words: SeenWords,
 }
 
-/// Whether the pass has what these options want.
-pub(super) fn takes(options: &WriteOptions) -> bool {
-    options.indent.is_none() && !options.keep_unknown
-}
-
 impl<'a> Straight<'a> {
     #[inline(always)]
     pub(super) fn new(
