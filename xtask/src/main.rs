@@ -5,6 +5,7 @@
 
 mod bench;
 mod conformance;
+mod fuzz;
 mod process;
 mod repository;
 mod server;
@@ -25,12 +26,20 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   test [SUITE…]      set up, then run every test; or only the named suites of
-                     rust, python, node, go, curl
+                     rust, python, node, go, curl, conformance, fuzz
   setup              make the Python venv, the Node packages and the Go modules
                      that the client suites need, all of them under target/
   bench memory       measure the memory service
+  bench transcode    measure the transcoder; with --instructions only count its
+                     instructions and hold them against the baseline
   conformance protobuf
                      run the protobuf conformance suite on the transcoder
+  conformance differential
+                     compare the transcoder with the protobuf of Python and of
+                     JavaScript on random messages
+  fuzz [TARGET…] [--seconds N]
+                     run the fuzzers, a minute each, or only the named ones of
+                     json_to_wire, wire_to_json, round_trip, fields
   help               show this
 
 Example:
@@ -56,7 +65,19 @@ fn main() -> ExitCode {
         ["bench", "memory", rest @ ..] => {
             steps.run("bench memory", || bench::memory::run(&repository, rest));
         }
+        ["bench", "transcode", rest @ ..] => {
+            steps.run("bench transcode", || {
+                bench::transcode::run(&repository, rest)
+            });
+        }
         ["conformance", "protobuf"] => conformance::protobuf::run_suite(&repository, &mut steps),
+        ["conformance", "differential"] => {
+            conformance::differential::run_suite(&repository, &mut steps);
+        }
+        ["fuzz", rest @ ..] => match fuzz::Plan::read(rest) {
+            Ok(plan) => fuzz::run(&repository, &plan, &mut steps),
+            Err(error) => return wrong_use(&error),
+        },
         other => return wrong_use(&format!("unknown task `{}`", other.join(" "))),
     }
     steps.conclude()

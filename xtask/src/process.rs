@@ -50,6 +50,12 @@ impl Toolchain {
         least: (7, 70),
         name: "curl",
     };
+    pub(crate) const VALGRIND: Self = Self {
+        program: "valgrind",
+        version: &["--version"],
+        least: (3, 15),
+        name: "valgrind, as with `apt-get install valgrind`",
+    };
 
     /// Fails, in one line, unless the program is there and new enough.
     pub(crate) fn check(&self) -> Result<()> {

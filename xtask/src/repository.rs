@@ -27,6 +27,11 @@ impl Repository {
         &self.root
     }
 
+    /// The build folder.
+    pub(crate) fn target(&self) -> &Path {
+        &self.target
+    }
+
     /// The sources of one client suite.
     pub(crate) fn suite(&self, name: &str) -> PathBuf {
         self.root.join("tests/clients").join(name)

@@ -1,5 +1,5 @@
-//! The test suites: Rust's own, and one for each language whose real clients
-//! talk to a real server.
+//! The test suites: Rust's own, one for each language whose real clients talk
+//! to a real server, other people's judges of the transcoder, and the fuzzers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 
+use crate::bench;
+use crate::conformance;
+use crate::fuzz;
 use crate::process::{Toolchain, command, run_quietly, run_within};
 use crate::repository::Repository;
 use crate::server::Server;
@@ -23,7 +26,7 @@ const LIMIT: Duration = Duration::from_secs(300);
 /// what a slow machine needs, and still an end.
 const CARGO_LIMIT: Duration = Duration::from_secs(90 * 60);
 
-/// What `cargo xtask test` can run, in the order in which it does.
+/// What `cargo xtask test` can run; what needs a server comes last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Suite {
     Rust,
@@ -31,10 +34,20 @@ pub(crate) enum Suite {
     Node,
     Go,
     Curl,
+    Conformance,
+    Fuzz,
 }
 
 impl Suite {
-    const ALL: [Self; 5] = [Self::Rust, Self::Python, Self::Node, Self::Go, Self::Curl];
+    const ALL: [Self; 7] = [
+        Self::Rust,
+        Self::Python,
+        Self::Node,
+        Self::Go,
+        Self::Curl,
+        Self::Conformance,
+        Self::Fuzz,
+    ];
 
     /// The suites of these names, in their own order; all of them for none.
     pub(crate) fn named(names: &[&str]) -> Result<Vec<Self>, String> {
@@ -58,7 +71,14 @@ impl Suite {
             Self::Node => "node",
             Self::Go => "go",
             Self::Curl => "curl",
+            Self::Conformance => "conformance",
+            Self::Fuzz => "fuzz",
         }
+    }
+
+    /// Whether these are clients of a server.
+    fn has_clients(self) -> bool {
+        !matches!(self, Self::Rust | Self::Conformance | Self::Fuzz)
     }
 
     /// What the suite's server is started with besides an address and a folder.
@@ -75,7 +95,7 @@ impl Suite {
 /// keep the next from running.
 pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps) {
     let chosen = |suite| suites.contains(&suite);
-    let clients = suites.iter().any(|suite| *suite != Suite::Rust);
+    let clients = suites.iter().any(|suite| suite.has_clients());
     // The Python environment carries the compiler that the others use.
     if clients && !setup::python(repository, steps) {
         return;
@@ -93,6 +113,16 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
         steps.run("rust tests", || {
             run_cargo(repository, &["test", "--workspace", "--locked"])
         });
+        steps.run("instructions", || {
+            bench::transcode::instructions(repository)
+        });
+    }
+    if chosen(Suite::Conformance) {
+        conformance::protobuf::run_suite(repository, steps);
+        conformance::differential::run_suite(repository, steps);
+    }
+    if chosen(Suite::Fuzz) {
+        fuzz::run(repository, &fuzz::Plan::all(fuzz::SHORT), steps);
     }
     if !clients {
         return;
@@ -103,7 +133,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     if !built {
         return;
     }
-    for suite in suites.iter().copied().filter(|suite| *suite != Suite::Rust) {
+    for suite in suites.iter().copied().filter(|suite| suite.has_clients()) {
         steps.run(&format!("{} clients", suite.name()), || {
             let server = Server::start(repository, suite.name(), suite.server_arguments())?;
             let passed = run_clients(repository, suite, server.address());
@@ -128,7 +158,7 @@ fn run_cargo(repository: &Repository, arguments: &[&str]) -> Result<()> {
 /// Runs one suite's own test runner against the server at this address.
 fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<()> {
     let mut runner = match suite {
-        Suite::Rust => return Ok(()),
+        Suite::Rust | Suite::Conformance | Suite::Fuzz => return Ok(()),
         Suite::Python | Suite::Curl => {
             let mut pytest = command(repository.venv("python"));
             pytest
@@ -176,7 +206,7 @@ mod tests {
 
     #[test]
     fn suites_are_named_in_any_order_and_run_in_one() {
-        assert_eq!(Suite::named(&[]).unwrap().len(), 5);
+        assert_eq!(Suite::named(&[]).unwrap().len(), 7);
         assert_eq!(
             Suite::named(&["go", "rust"]).unwrap(),
             [Suite::Rust, Suite::Go]

@@ -4,14 +4,17 @@
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
+use benchmark_report::{
+    Verdict,
+    figures::{median, short, time},
+};
 use portolan_memory::proto::SearchVectorRequest;
 
 use crate::{
     bench::{Bench, connect},
-    figures::{median, short, time},
     sample::{self, DIMENSION},
     server::Server,
-    table::{Row, Verdict},
+    table::Row,
     writes,
 };
 

@@ -5,20 +5,21 @@
 //! this.
 
 mod bench;
-mod figures;
+mod disk;
 mod loaded;
-mod machine;
 mod protocols;
 mod sample;
 mod scan;
 mod server;
 mod start;
 mod table;
+mod thin;
 mod writes;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use benchmark_report::{machine, page};
 use clap::{Parser, ValueEnum};
 
 use bench::Bench;
@@ -94,10 +95,10 @@ fn main() -> Result<()> {
     let (rows, peers) = measure(&bench, &arguments, repository)?;
     versions.extend(peers);
     facts.push(("versions", versions.join("; ")));
-    let table = table::markdown(&facts, &rows);
+    let table = format!("{}\n{}", page::facts(&facts), table::markdown(&rows));
     println!("\n{table}");
     if arguments.write {
-        table::write(&repository.join("docs/benchmarks.md"), &table)?;
+        page::write(&repository.join("docs/benchmarks.md"), "memory", &table)?;
     }
     Ok(())
 }

@@ -4,6 +4,10 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
+use benchmark_report::{
+    Verdict,
+    figures::{median, short},
+};
 use bytes::Bytes;
 use http::{Method, Request, header};
 use http_body_util::{BodyExt, Full};
@@ -15,10 +19,9 @@ use tokio::{net::TcpStream, task::JoinSet};
 
 use crate::{
     bench::{Bench, Client, connect},
-    figures::{median, short},
     sample,
     server::Server,
-    table::{Row, Verdict},
+    table::Row,
     writes,
 };
 

@@ -12,14 +12,17 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use benchmark_report::{
+    Verdict,
+    figures::{median, time},
+};
 use portolan_memory::{Dimension, Metric, vector::Matrix};
 use serde_json::Value;
 
 use crate::{
     bench::Bench,
-    figures::{median, time},
     sample::{self, DIMENSION},
-    table::{Row, Verdict},
+    table::Row,
 };
 
 const ROWS: u64 = 100_000;

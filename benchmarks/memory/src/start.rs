@@ -4,12 +4,15 @@
 use std::{path::Path, process::Command, time::Duration};
 
 use anyhow::Result;
+use benchmark_report::{
+    Verdict,
+    figures::{median, time},
+};
 
 use crate::{
     bench::{Bench, remove},
-    figures::{median, time},
     server::Server,
-    table::{Row, Verdict},
+    table::Row,
 };
 
 const STARTS: usize = 20;

@@ -7,6 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use benchmark_report::{
+    Verdict,
+    figures::{median, rate, time},
+};
 use futures_util::stream;
 use portolan_memory::{
     Memories, Namespace, NewMemory, Settings, Vector, proto::StoreMemoryRequest,
@@ -15,11 +19,13 @@ use tokio::task::JoinSet;
 
 use crate::{
     bench::{Bench, connect},
-    figures::{median, rate, time},
-    machine,
+    disk,
     sample::{self, DIMENSION},
-    table::{Row, Verdict},
+    table::Row,
+    thin::{Call, Client},
 };
+
+const STORE: &str = "somafractalmemory.v1.MemoryService/StoreMemory";
 
 /// How long clients store in each round, and how many each at most.
 const STORING: Duration = Duration::from_secs(3);
@@ -36,16 +42,16 @@ const BATCH_RATIO: f64 = 2.0;
 pub(crate) fn group_commit(bench: &Bench) -> Result<Row> {
     let folder = bench.folder("stores")?;
     let server = bench.start(&folder)?;
+    // All clients in one thread, which is then never woken by another.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let (mut alone, mut together, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
-        syncs.push(machine::sync_time(&folder)?.as_secs_f64());
+        syncs.push(disk::sync_time(&folder)?.as_secs_f64());
         let seed = round * (CLIENTS + 1);
-        alone.push(bench.runtime.block_on(store(server.address(), 1, seed))?);
-        together.push(
-            bench
-                .runtime
-                .block_on(store(server.address(), CLIENTS, seed + 1))?,
-        );
+        alone.push(runtime.block_on(store(server.address(), 1, seed))?);
+        together.push(runtime.block_on(store(server.address(), CLIENTS, seed + 1))?);
     }
     server.stop()?;
     let (alone, together) = (median(&alone), median(&together));
@@ -60,7 +66,7 @@ pub(crate) fn group_commit(bench: &Bench) -> Result<Row> {
             "1 client: {}; a bare fsync there: {} ({})",
             rate(alone),
             time(sync),
-            machine::filesystem(&folder)
+            disk::filesystem(&folder)
         ),
         ratio: format!("{ratio:.1}×"),
         goal: format!("≥ {GROUP_GOAL}×"),
@@ -73,20 +79,17 @@ async fn store(address: &str, clients: u64, seed: u64) -> Result<f64> {
     let mut connected = Vec::new();
     for client in 0..clients {
         let memory = sample::memory(seed + client);
-        let mut client = connect(address).await?;
-        client.store_memory(memory.clone()).await?;
-        connected.push((client, memory));
+        let call = Call::new(address, STORE, &memory)?;
+        let mut client = Client::connect(address).await?;
+        client.repeat(&call, |made| made < 1).await?;
+        connected.push((client, call));
     }
     let started = Instant::now();
     let mut storing = JoinSet::new();
-    for (mut client, memory) in connected {
+    for (mut client, call) in connected {
         storing.spawn(async move {
-            let mut stored = 0_u64;
-            while stored < STORES && started.elapsed() < STORING {
-                client.store_memory(memory.clone()).await?;
-                stored += 1;
-            }
-            anyhow::Ok(stored)
+            let goes_on = |made| made < STORES && started.elapsed() < STORING;
+            client.repeat(&call, goes_on).await
         });
     }
     let mut stored = 0;

@@ -3,7 +3,8 @@
 
 use anyhow::Result;
 
-use crate::process::{self, command};
+use super::cargo;
+use crate::process;
 use crate::repository::Repository;
 use crate::setup;
 
@@ -31,11 +32,4 @@ pub(crate) fn run(repository: &Repository, arguments: &[&str]) -> Result<()> {
             .arg(python)
             .args(arguments),
     )
-}
-
-fn cargo(repository: &Repository) -> std::process::Command {
-    // The cargo that runs us, so that one toolchain does everything.
-    let mut cargo = command(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(repository.root());
-    cargo
 }

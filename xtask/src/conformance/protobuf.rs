@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::loader;
 use super::verdict::Verdict;
-use crate::process::{Toolchain, command, run, run_quietly, run_within};
+use super::{loader, packages};
+use crate::process::{command, run, run_quietly, run_within};
 use crate::repository::Repository;
 use crate::setup;
 use crate::steps::Steps;
@@ -27,9 +27,6 @@ const EDITION: &str = "2023";
 
 /// The C library that the runner was linked with.
 const GLIBC: (u32, u32) = (2, 38);
-
-/// The files that lock the version of the runner.
-const LOCKS: [&str; 2] = ["package.json", "package-lock.json"];
 
 /// A whole run takes some ten seconds.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -47,7 +44,9 @@ pub(crate) fn run_suite(repository: &Repository, steps: &mut Steps) {
     };
     // Python's packages bring the protoc that knows editions.
     let _ = setup::python(repository, steps)
-        && steps.run("set up the runner", || place.install())
+        && steps.run("set up the runner", || {
+            packages::install(&place.sources, &place.folder)
+        })
         && steps.run("compile the test messages", || place.compile(repository))
         && steps.run("build the testee", || {
             run(command(env!("CARGO"))
@@ -72,33 +71,6 @@ impl Place {
 
     fn descriptors(&self) -> PathBuf {
         self.folder.join("test_messages.binpb")
-    }
-
-    /// The runner's package, unless the locked version is there.
-    fn install(&self) -> Result<()> {
-        Toolchain::NODE.check()?;
-        Toolchain::NPM.check()?;
-        let stamp = self.folder.join("installed");
-        let mut locked = String::new();
-        for lock in LOCKS {
-            let path = self.sources.join(lock);
-            locked += &fs::read_to_string(&path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
-        }
-        if self.package().exists() && fs::read_to_string(&stamp).is_ok_and(|text| text == locked) {
-            return Ok(());
-        }
-        fs::create_dir_all(&self.folder)?;
-        for lock in LOCKS {
-            fs::copy(self.sources.join(lock), self.folder.join(lock))?;
-        }
-        run_quietly(
-            command("npm")
-                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                .arg("--loglevel=error")
-                .current_dir(&self.folder),
-        )?;
-        fs::write(stamp, locked).context("the set-up's stamp cannot be written")
     }
 
     /// The descriptors of every test message there is.

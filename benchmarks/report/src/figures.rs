@@ -6,7 +6,8 @@ use std::time::Duration;
 ///
 /// # Panics
 /// If there are none.
-pub(crate) fn median(values: &[f64]) -> f64 {
+#[must_use]
+pub fn median(values: &[f64]) -> f64 {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let middle = sorted.len() / 2;
@@ -18,7 +19,8 @@ pub(crate) fn median(values: &[f64]) -> f64 {
 }
 
 /// As many milliseconds, or seconds, as people read.
-pub(crate) fn time(duration: Duration) -> String {
+#[must_use]
+pub fn time(duration: Duration) -> String {
     let seconds = duration.as_secs_f64();
     if seconds < 1.0 {
         format!("{} ms", short(seconds * 1e3))
@@ -31,7 +33,8 @@ pub(crate) fn time(duration: Duration) -> String {
 }
 
 /// A number with three digits that count, or all before the point.
-pub(crate) fn short(value: f64) -> String {
+#[must_use]
+pub fn short(value: f64) -> String {
     let size = value.abs();
     if size >= 100.0 {
         grouped(value.round())
@@ -42,8 +45,20 @@ pub(crate) fn short(value: f64) -> String {
     }
 }
 
+/// The geometric mean, which is the right one for ratios.
+///
+/// # Panics
+/// If there are none.
+#[must_use]
+pub fn geometric_mean(values: &[f64]) -> f64 {
+    assert!(!values.is_empty(), "a mean of nothing");
+    let logarithms: f64 = values.iter().map(|value| value.ln()).sum();
+    (logarithms / values.len() as f64).exp()
+}
+
 /// A rate, with its unit.
-pub(crate) fn rate(per_second: f64) -> String {
+#[must_use]
+pub fn rate(per_second: f64) -> String {
     format!("{}/s", short(per_second))
 }
 
@@ -67,6 +82,12 @@ mod tests {
     fn medians() {
         assert_eq!(median(&[3.0, 1.0, 2.0]), 2.0);
         assert_eq!(median(&[4.0, 1.0, 2.0, 3.0]), 2.5);
+    }
+
+    #[test]
+    fn geometric_means() {
+        assert!((geometric_mean(&[2.0, 8.0]) - 4.0).abs() < 1e-12);
+        assert!((geometric_mean(&[3.0]) - 3.0).abs() < 1e-12);
     }
 
     #[test]

@@ -1,0 +1,61 @@
+//! Code that buffa generated from the contract, for the wire and, over
+//! serde_json, for JSON.
+
+use std::marker::PhantomData;
+
+use anyhow::{Result, bail};
+use buffa::Message;
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{Measured, Transcode, here};
+use crate::sample::Sample;
+
+#[allow(
+    clippy::all,
+    clippy::pedantic,
+    clippy::unwrap_used,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    unused_imports,
+    reason = "generated"
+)]
+mod generated {
+    include!(concat!(
+        env!("OUT_DIR"),
+        "/buffa/portolan.benchmark.v1.mod.rs"
+    ));
+}
+
+/// The messages of one generated type.
+struct Typed<M>(PhantomData<M>);
+
+impl<M: Message + Serialize + DeserializeOwned> Transcode for Typed<M> {
+    fn read(&self, json: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let message: M = serde_json::from_slice(json)?;
+        message.encode(out);
+        Ok(())
+    }
+
+    fn write(&self, wire: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        Ok(serde_json::to_writer(out, &M::decode_from_slice(wire)?)?)
+    }
+}
+
+pub(super) fn prepare(sample: &Sample) -> Result<Box<dyn Measured>> {
+    fn typed<M>(sample: &Sample) -> Box<dyn Measured>
+    where
+        M: Message + Serialize + DeserializeOwned + 'static,
+    {
+        here(Typed::<M>(PhantomData), sample)
+    }
+    Ok(match sample.name {
+        "greeter" => typed::<generated::Greeting>(sample),
+        "user" => typed::<generated::User>(sample),
+        "users100" => typed::<generated::UserList>(sample),
+        "vector" => typed::<generated::Embedding>(sample),
+        "nested" => typed::<generated::Nested>(sample),
+        "search64k" => typed::<generated::SearchPage>(sample),
+        other => bail!("no generated type for the sample `{other}`"),
+    })
+}
