@@ -25,6 +25,16 @@ impl<'a> Comments<'a> {
         )
     }
 
+    /// The comment of what is at `position` in the list `tag` of the element at
+    /// `path`.
+    pub(crate) fn at_child(&self, path: &[i32], tag: i32, position: i32) -> Box<str> {
+        // A descriptor set is often without comments: build no path for nothing.
+        if self.0.is_empty() {
+            return Box::default();
+        }
+        self.at(&[path, &[tag, position]].concat())
+    }
+
     /// The comment of the element at `path`, with the indentation of each line
     /// and surrounding blank lines removed.
     pub(crate) fn at(&self, path: &[i32]) -> Box<str> {

@@ -1,85 +1,11 @@
 //! The parts of `google/protobuf/descriptor.proto` that linking needs, as they
-//! are on the wire.
+//! are on the wire; files, messages and fields are in `file`.
 //!
 //! Written here rather than taken from a library so that the editions'
 //! features and the `google.api.http` option are ordinary fields: a generic
 //! decoder drops extensions that it was not generated with.
 
 use prost::{Message, Oneof};
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct FileDescriptorSet {
-    #[prost(message, repeated, tag = "1")]
-    pub(crate) file: Vec<FileDescriptor>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct FileDescriptor {
-    #[prost(string, optional, tag = "1")]
-    pub(crate) name: Option<String>,
-    #[prost(string, optional, tag = "2")]
-    pub(crate) package: Option<String>,
-    #[prost(message, repeated, tag = "4")]
-    pub(crate) message_type: Vec<MessageDescriptor>,
-    #[prost(message, repeated, tag = "5")]
-    pub(crate) enum_type: Vec<EnumDescriptor>,
-    #[prost(message, repeated, tag = "6")]
-    pub(crate) service: Vec<ServiceDescriptor>,
-    #[prost(message, repeated, tag = "7")]
-    pub(crate) extension: Vec<FieldDescriptor>,
-    #[prost(message, optional, tag = "8")]
-    pub(crate) options: Option<FileOptions>,
-    #[prost(message, optional, tag = "9")]
-    pub(crate) source_code_info: Option<SourceCodeInfo>,
-    #[prost(string, optional, tag = "12")]
-    pub(crate) syntax: Option<String>,
-    #[prost(int32, optional, tag = "14")]
-    pub(crate) edition: Option<i32>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct MessageDescriptor {
-    #[prost(string, optional, tag = "1")]
-    pub(crate) name: Option<String>,
-    #[prost(message, repeated, tag = "2")]
-    pub(crate) field: Vec<FieldDescriptor>,
-    #[prost(message, repeated, tag = "3")]
-    pub(crate) nested_type: Vec<MessageDescriptor>,
-    #[prost(message, repeated, tag = "4")]
-    pub(crate) enum_type: Vec<EnumDescriptor>,
-    #[prost(message, repeated, tag = "6")]
-    pub(crate) extension: Vec<FieldDescriptor>,
-    #[prost(message, optional, tag = "7")]
-    pub(crate) options: Option<MessageOptions>,
-    #[prost(message, repeated, tag = "8")]
-    pub(crate) oneof_decl: Vec<OneofDescriptor>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-pub(crate) struct FieldDescriptor {
-    #[prost(string, optional, tag = "1")]
-    pub(crate) name: Option<String>,
-    #[prost(string, optional, tag = "2")]
-    pub(crate) extendee: Option<String>,
-    #[prost(int32, optional, tag = "3")]
-    pub(crate) number: Option<i32>,
-    #[prost(int32, optional, tag = "4")]
-    pub(crate) label: Option<i32>,
-    #[prost(int32, optional, tag = "5")]
-    pub(crate) r#type: Option<i32>,
-    #[prost(string, optional, tag = "6")]
-    pub(crate) type_name: Option<String>,
-    #[prost(string, optional, tag = "7")]
-    pub(crate) default_value: Option<String>,
-    #[prost(message, optional, tag = "8")]
-    pub(crate) options: Option<FieldOptions>,
-    #[prost(int32, optional, tag = "9")]
-    pub(crate) oneof_index: Option<i32>,
-    #[prost(string, optional, tag = "10")]
-    pub(crate) json_name: Option<String>,
-    #[prost(bool, optional, tag = "17")]
-    pub(crate) proto3_optional: Option<bool>,
-}
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct OneofDescriptor {

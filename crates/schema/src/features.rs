@@ -2,7 +2,8 @@
 //! the editions let each element choose (protobuf.dev, "Feature Settings for
 //! Editions").
 
-use crate::descriptor::{FeatureSet, FileDescriptor};
+use crate::descriptor::FeatureSet;
+use crate::file::FileDescriptor;
 
 /// `Edition.EDITION_2023`; an edition below it is a syntax in disguise.
 const EDITION_2023: i32 = 1000;
@@ -27,13 +28,13 @@ pub(crate) struct Features {
 
 impl Features {
     /// The defaults of the file's syntax or edition, with the file's own choices.
-    pub(crate) fn of_file(file: &FileDescriptor) -> Self {
-        let proto3 = match (file.syntax.as_deref(), file.edition) {
+    pub(crate) fn of_file(file: &FileDescriptor<'_>) -> Self {
+        let proto3 = match (file.syntax, file.edition) {
             (Some("proto3"), _) => true,
             (_, Some(edition)) => edition == EDITION_PROTO3,
             _ => false,
         };
-        let editions = file.syntax.as_deref() == Some("editions")
+        let editions = file.syntax == Some("editions")
             || file.edition.is_some_and(|edition| edition >= EDITION_2023);
         let defaults = Self {
             presence: if proto3 {

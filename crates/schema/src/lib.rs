@@ -26,11 +26,13 @@ mod descriptor;
 mod enumeration;
 mod error;
 mod features;
+mod file;
 pub mod http;
 mod link;
 mod message;
 mod schema;
 mod service;
+mod wire;
 
 pub use default::DefaultValue;
 pub use enumeration::{Enum, EnumId, EnumValue};

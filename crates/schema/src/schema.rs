@@ -2,8 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::descriptor::FileDescriptorSet;
-use crate::{Enum, EnumId, Error, Message, MessageId, Method, Service, link};
+use crate::{Enum, EnumId, Error, Message, MessageId, Method, Service, file, link};
 
 /// What a full name stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,8 +37,7 @@ impl Schema {
     ) -> Result<Self, Error> {
         let mut files = Vec::new();
         for bytes in sets {
-            let set = <FileDescriptorSet as prost::Message>::decode(bytes)?;
-            files.extend(set.file);
+            file::read_set(bytes, &mut files)?;
         }
         link::link(files)
     }

@@ -1,30 +1,30 @@
 //! From descriptors to a [`Schema`]: names first, then what refers to them.
 //!
 //! This file has the order of the work and declares every name; `types` fills
-//! in messages and enums, `services` services and their HTTP rules.
+//! in messages and enums, `services` services and their HTTP rules, and
+//! `element` has what errors say of where something is.
 
+mod element;
 mod services;
 mod types;
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 
+use self::element::Element;
 use crate::comments::Comments;
-use crate::descriptor::{EnumDescriptor, FileDescriptor, MessageDescriptor};
+use crate::descriptor::EnumDescriptor;
 use crate::features::Features;
+use crate::file::{FileDescriptor, MAX_NESTING, MessageDescriptor};
 use crate::{Enum, EnumId, EnumValue, Error, Message, MessageId, Schema, Service, Symbol};
 
-/// The deepest nesting of message declarations; protoc's own limit is 32.
-const MAX_NESTING: usize = 100;
-
 /// Links files into a schema. A file name that comes again is passed over.
-pub(crate) fn link(files: Vec<FileDescriptor>) -> Result<Schema, Error> {
+pub(crate) fn link(mut files: Vec<FileDescriptor<'_>>) -> Result<Schema, Error> {
     let mut seen = HashSet::new();
-    let files: Vec<FileDescriptor> = files
-        .into_iter()
-        .filter(|file| seen.insert(file.name.clone().unwrap_or_default()))
-        .collect();
+    files.retain(|file| seen.insert(file.name));
 
     let mut linker = Linker::default();
+    linker.reserve(&files);
     for file in &files {
         linker.declare_file(file)?;
     }
@@ -42,10 +42,18 @@ pub(crate) fn link(files: Vec<FileDescriptor>) -> Result<Schema, Error> {
 #[derive(Default)]
 struct Linker {
     schema: Schema,
-    /// Which file declared a name, for the error when another does too.
-    declared_in: HashMap<Box<str>, Box<str>>,
+    /// Where each file began to declare, for the error when a name comes again.
+    began: Vec<Beginning>,
     /// Which file extends a message by this name, likewise.
     extended_in: HashMap<Box<str>, Box<str>>,
+}
+
+/// How much was declared before a file.
+struct Beginning {
+    file: Box<str>,
+    messages: usize,
+    enums: usize,
+    services: usize,
 }
 
 /// What holds for everything inside one file.
@@ -55,18 +63,33 @@ struct Scope<'a> {
 }
 
 impl<'a> Scope<'a> {
-    fn of(file: &'a FileDescriptor) -> Self {
+    fn of(file: &'a FileDescriptor<'a>) -> Self {
         Self {
-            file: file.name.as_deref().unwrap_or_default(),
+            file: file.name,
             comments: Comments::of(file.source_code_info.as_ref()),
         }
     }
 }
 
 impl Linker {
-    fn declare_file(&mut self, file: &FileDescriptor) -> Result<(), Error> {
-        let name = file.name.as_deref().unwrap_or_default();
-        let package = file.package.as_deref().unwrap_or_default();
+    /// Makes room for what the files declare, but for what is nested.
+    fn reserve(&mut self, files: &[FileDescriptor<'_>]) {
+        let messages = files.iter().map(|file| file.message_type.len()).sum();
+        let enums = files.iter().map(|file| file.enum_type.len()).sum();
+        let services: usize = files.iter().map(|file| file.service.len()).sum();
+        self.schema.messages.reserve(messages);
+        self.schema.enums.reserve(enums);
+        self.schema.symbols.reserve(messages + enums + services);
+    }
+
+    fn declare_file(&mut self, file: &FileDescriptor<'_>) -> Result<(), Error> {
+        let (name, package) = (file.name, file.package);
+        self.began.push(Beginning {
+            file: name.into(),
+            messages: self.schema.messages.len(),
+            enums: self.schema.enums.len(),
+            services: self.schema.services.len(),
+        });
         let features = Features::of_file(file);
         for message in &file.message_type {
             self.declare_message(name, package, message, features, 0)?;
@@ -75,7 +98,7 @@ impl Linker {
             self.declare_enum(name, package, descriptor, features)?;
         }
         for service in &file.service {
-            let full_name = join(package, service.name.as_deref());
+            let full_name = join(package, service.name());
             let index = self.schema.services.len();
             self.declare(name, &full_name, Symbol::Service(index))?;
             self.schema.services.push(Service {
@@ -91,13 +114,13 @@ impl Linker {
         &mut self,
         file: &str,
         scope: &str,
-        descriptor: &MessageDescriptor,
+        descriptor: &MessageDescriptor<'_>,
         features: Features,
         depth: usize,
     ) -> Result<(), Error> {
-        let full_name = join(scope, descriptor.name.as_deref());
+        let full_name = join(scope, descriptor.name);
         if depth > MAX_NESTING {
-            return Err(invalid(file, &full_name, "is nested too deeply"));
+            return Err(Element::new(file, scope, descriptor.name).invalid("is nested too deeply"));
         }
         let options = descriptor.options.as_ref();
         let features = features.with(options.and_then(|options| options.features.as_ref()));
@@ -136,7 +159,7 @@ impl Linker {
         descriptor: &EnumDescriptor,
         features: Features,
     ) -> Result<(), Error> {
-        let full_name = join(scope, descriptor.name.as_deref());
+        let full_name = join(scope, descriptor.name());
         let features = features.with(
             descriptor
                 .options
@@ -162,26 +185,41 @@ impl Linker {
     }
 
     fn declare(&mut self, file: &str, full_name: &str, symbol: Symbol) -> Result<(), Error> {
-        if let Some(first) = self.declared_in.get(full_name) {
-            return Err(Error::Duplicate {
-                name: full_name.to_owned(),
-                first: first.to_string(),
-                second: file.to_owned(),
-            });
-        }
-        self.declared_in.insert(full_name.into(), file.into());
-        self.schema.symbols.insert(full_name.into(), symbol);
-        Ok(())
+        let first = match self.schema.symbols.entry(full_name.into()) {
+            Entry::Vacant(place) => {
+                place.insert(symbol);
+                return Ok(());
+            }
+            Entry::Occupied(place) => *place.get(),
+        };
+        Err(Error::Duplicate {
+            name: full_name.to_owned(),
+            first: self.file_of(first).to_owned(),
+            second: file.to_owned(),
+        })
+    }
+
+    /// The file that declared this: the last one that began before it.
+    fn file_of(&self, symbol: Symbol) -> &str {
+        let later = self.began.partition_point(|beginning| match symbol {
+            Symbol::Message(id) => beginning.messages <= id.index(),
+            Symbol::Enum(id) => beginning.enums <= id.index(),
+            Symbol::Service(position) => beginning.services <= position,
+        });
+        self.began[..later].last().map_or("", |found| &found.file)
     }
 }
 
-fn join(scope: &str, name: Option<&str>) -> String {
-    let name = name.unwrap_or_default();
+/// The full name of what has this name inside a package or message.
+fn join(scope: &str, name: &str) -> String {
     if scope.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{scope}.{name}")
+        return name.to_owned();
     }
+    let mut full_name = String::with_capacity(scope.len() + 1 + name.len());
+    full_name.push_str(scope);
+    full_name.push('.');
+    full_name.push_str(name);
+    full_name
 }
 
 fn child(path: &[i32], tag: i32, position: i32) -> Vec<i32> {
@@ -190,20 +228,4 @@ fn child(path: &[i32], tag: i32, position: i32) -> Vec<i32> {
 
 fn index(length: usize) -> u32 {
     u32::try_from(length).expect("a descriptor set of under 2 GB has fewer than 2^32 elements")
-}
-
-fn invalid(file: &str, element: &str, problem: &str) -> Error {
-    Error::Invalid {
-        file: file.to_owned(),
-        element: element.to_owned(),
-        problem: problem.to_owned(),
-    }
-}
-
-fn unknown_type(file: &str, referrer: &str, name: &str) -> Error {
-    Error::UnknownType {
-        file: file.to_owned(),
-        referrer: referrer.to_owned(),
-        name: name.trim_start_matches('.').to_owned(),
-    }
 }

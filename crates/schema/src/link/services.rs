@@ -1,16 +1,20 @@
 //! Services with their methods and HTTP rules, once every message has its fields.
 
-use super::{Linker, Scope, child, join, unknown_type};
-use crate::descriptor::{FileDescriptor, MethodDescriptor, ServiceDescriptor};
+use super::element::Element;
+use super::{Linker, Scope, child, join};
+use crate::descriptor::{MethodDescriptor, ServiceDescriptor};
+use crate::file::FileDescriptor;
 use crate::http::{Body, HttpRule, RuleError};
 use crate::{Error, Field, Kind, MessageId, Method, Streaming, Symbol};
 
 impl Linker {
-    pub(super) fn define_services(&mut self, file: &FileDescriptor) -> Result<(), Error> {
+    pub(super) fn define_services(&mut self, file: &FileDescriptor<'_>) -> Result<(), Error> {
+        if file.service.is_empty() {
+            return Ok(());
+        }
         let scope = Scope::of(file);
-        let package = file.package.as_deref().unwrap_or_default();
         for (position, service) in (0..).zip(&file.service) {
-            self.define_service(&scope, package, service, &[6, position])?;
+            self.define_service(&scope, file.package, service, &[6, position])?;
         }
         Ok(())
     }
@@ -22,7 +26,7 @@ impl Linker {
         descriptor: &ServiceDescriptor,
         path: &[i32],
     ) -> Result<(), Error> {
-        let full_name = join(package, descriptor.name.as_deref());
+        let full_name = join(package, descriptor.name());
         let methods = (0..)
             .zip(&descriptor.method)
             .map(|(position, method)| {
@@ -46,13 +50,13 @@ impl Linker {
     ) -> Result<Method, Error> {
         const NO_SIDE_EFFECTS: i32 = 1;
         const IDEMPOTENT: i32 = 2;
-        let name = descriptor.name.as_deref().unwrap_or_default();
-        let full_name = format!("{service}.{name}");
+        let name = descriptor.name();
+        let element = Element::new(scope.file, service, name);
         let message = |type_name: &Option<String>| {
             let type_name = type_name.as_deref().unwrap_or_default();
             self.schema
                 .message_by_name(type_name.trim_start_matches('.'))
-                .ok_or_else(|| unknown_type(scope.file, &full_name, type_name))
+                .ok_or_else(|| element.unknown_type(type_name))
         };
         let input = message(&descriptor.input_type)?;
         let output = message(&descriptor.output_type)?;
@@ -71,7 +75,7 @@ impl Linker {
                 })
                 .map_err(|source| Error::HttpRule {
                     file: scope.file.to_owned(),
-                    method: full_name.clone(),
+                    method: element.full_name(),
                     source,
                 })?,
         };

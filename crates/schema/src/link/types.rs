@@ -2,18 +2,20 @@
 
 use std::collections::HashSet;
 
-use super::{Linker, Scope, child, index, invalid, join, unknown_type};
-use crate::descriptor::{EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor};
+use super::element::Element;
+use super::{Linker, Scope, child, index, join};
+use crate::descriptor::{EnumDescriptor, OneofDescriptor};
 use crate::features::{Features, Presence};
+use crate::file::{FieldDescriptor, FileDescriptor, MessageDescriptor};
 use crate::{Cardinality, DefaultValue, Error, Field, Kind, Symbol};
 
 /// The largest field number (protobuf.dev, "Assigning Field Numbers").
 const MAX_FIELD_NUMBER: i32 = 536_870_911;
 
 impl Linker {
-    pub(super) fn define_types(&mut self, file: &FileDescriptor) -> Result<(), Error> {
+    pub(super) fn define_types(&mut self, file: &FileDescriptor<'_>) -> Result<(), Error> {
         let scope = Scope::of(file);
-        let package = file.package.as_deref().unwrap_or_default();
+        let package = file.package;
         let features = Features::of_file(file);
         for (position, message) in (0..).zip(&file.message_type) {
             self.define_message(&scope, package, message, features, &[4, position])?;
@@ -31,11 +33,12 @@ impl Linker {
         &mut self,
         scope: &Scope<'_>,
         parent: &str,
-        descriptor: &MessageDescriptor,
+        descriptor: &MessageDescriptor<'_>,
         features: Features,
         path: &[i32],
     ) -> Result<(), Error> {
-        let full_name = join(parent, descriptor.name.as_deref());
+        let name = descriptor.name;
+        let full_name = join(parent, name);
         let options = descriptor.options.as_ref();
         let mut features = features.with(options.and_then(|options| options.features.as_ref()));
         let map_entry = options
@@ -46,21 +49,10 @@ impl Linker {
             features.delimited = false;
         }
         let mut fields = Vec::with_capacity(descriptor.field.len());
-        let mut numbers = HashSet::with_capacity(descriptor.field.len());
         for (position, field) in (0..).zip(&descriptor.field) {
-            let oneof = field
-                .oneof_index
-                .filter(|_| !field.proto3_optional.unwrap_or(false));
-            let oneof = match oneof.map(|position| usize::try_from(position).unwrap_or(usize::MAX))
-            {
-                Some(position) if position >= descriptor.oneof_decl.len() => {
-                    return Err(invalid(
-                        scope.file,
-                        &full_name,
-                        "has a field in an unknown oneof",
-                    ));
-                }
-                other => other.map(index),
+            let Ok(oneof) = oneof_of(field, &descriptor.oneof_decl) else {
+                let message = Element::new(scope.file, parent, name);
+                return Err(message.invalid("has a field in an unknown oneof"));
             };
             let of_oneof = oneof.and_then(|position| {
                 descriptor.oneof_decl[position as usize]
@@ -69,53 +61,33 @@ impl Linker {
                     .features
                     .as_ref()
             });
-            let field = self.field(
-                scope,
-                &full_name,
-                field,
-                features.with(of_oneof),
-                oneof,
-                &child(path, 2, position),
-            )?;
-            if !numbers.insert(field.number) {
-                return Err(invalid(
-                    scope.file,
-                    &format!("{full_name}.{}", field.name),
-                    "has the number of another field",
-                ));
-            }
-            fields.push(field);
+            let comment = scope.comments.at_child(path, 2, position);
+            let features = features.with(of_oneof);
+            fields.push(self.field(scope, &full_name, field, features, oneof, comment)?);
+        }
+        if let Some(field) = with_repeated_number(&fields) {
+            let field = Element::new(scope.file, &full_name, &field.name);
+            return Err(field.invalid("has the number of another field"));
         }
         if map_entry && !is_map_entry(&fields) {
             let problem = "is a map entry without a key that can be one and a single value";
-            return Err(invalid(scope.file, &full_name, problem));
+            return Err(Element::new(scope.file, parent, name).invalid(problem));
         }
-        let comment = scope.comments.at(path);
         if let Some(Symbol::Message(id)) = self.schema.symbol(&full_name) {
             let message = &mut self.schema.messages[id.index()];
             message.fields = fields;
-            message.comment = comment;
+            message.comment = scope.comments.at(path);
         }
         for (position, nested) in (0..).zip(&descriptor.nested_type) {
-            self.define_message(
-                scope,
-                &full_name,
-                nested,
-                features,
-                &child(path, 3, position),
-            )?;
+            let path = child(path, 3, position);
+            self.define_message(scope, &full_name, nested, features, &path)?;
         }
         for (position, nested) in (0..).zip(&descriptor.enum_type) {
             self.define_enum(scope, &full_name, nested, &child(path, 4, position));
         }
         for (position, extension) in (0..).zip(&descriptor.extension) {
-            self.define_extension(
-                scope,
-                &full_name,
-                extension,
-                features,
-                &child(path, 6, position),
-            )?;
+            let path = child(path, 6, position);
+            self.define_extension(scope, &full_name, extension, features, &path)?;
         }
         Ok(())
     }
@@ -127,7 +99,7 @@ impl Linker {
         descriptor: &EnumDescriptor,
         path: &[i32],
     ) {
-        let full_name = join(parent, descriptor.name.as_deref());
+        let full_name = join(parent, descriptor.name());
         if let Some(Symbol::Enum(id)) = self.schema.symbol(&full_name) {
             self.schema.enums[id.index()].comment = scope.comments.at(path);
         }
@@ -137,19 +109,20 @@ impl Linker {
         &mut self,
         scope: &Scope<'_>,
         parent: &str,
-        descriptor: &FieldDescriptor,
+        descriptor: &FieldDescriptor<'_>,
         features: Features,
         path: &[i32],
     ) -> Result<(), Error> {
-        let mut field = self.field(scope, parent, descriptor, features, None, path)?;
-        let full_name = join(parent, descriptor.name.as_deref());
-        let extendee = descriptor.extendee.as_deref().unwrap_or_default();
+        let extendee = descriptor.extendee.unwrap_or_default();
+        let comment = scope.comments.at(path);
+        let mut field = self.field(scope, parent, descriptor, features, None, comment)?;
         let Some(id) = self
             .schema
             .message_by_name(extendee.trim_start_matches('.'))
         else {
-            return Err(unknown_type(scope.file, &full_name, extendee));
+            return Err(Element::new(scope.file, parent, &field.name).unknown_type(extendee));
         };
+        let full_name = join(parent, &field.name);
         field.json_name = format!("[{full_name}]").into();
         field.name = full_name.into();
         self.extended_in
@@ -175,11 +148,8 @@ impl Linker {
                         .extended_in
                         .get(&extension.name)
                         .map_or("", |file| file);
-                    return Err(invalid(
-                        file,
-                        &extension.name,
-                        "has the number of another field",
-                    ));
+                    return Err(Element::new(file, "", &extension.name)
+                        .invalid("has the number of another field"));
                 }
             }
         }
@@ -190,25 +160,21 @@ impl Linker {
         &self,
         scope: &Scope<'_>,
         parent: &str,
-        descriptor: &FieldDescriptor,
+        descriptor: &FieldDescriptor<'_>,
         features: Features,
         oneof: Option<u32>,
-        path: &[i32],
+        comment: Box<str>,
     ) -> Result<Field, Error> {
-        let name = descriptor.name.as_deref().unwrap_or_default();
-        let full_name = join(parent, Some(name));
+        let name = descriptor.name;
+        let element = Element::new(scope.file, parent, name);
         let options = descriptor.options.as_ref();
         let features = features.with(options.and_then(|options| options.features.as_ref()));
-        let number = descriptor.number.unwrap_or(0);
+        let number = descriptor.number;
         if !(1..=MAX_FIELD_NUMBER).contains(&number) {
-            return Err(invalid(
-                scope.file,
-                &full_name,
-                "has a number outside 1 to 536870911",
-            ));
+            return Err(element.invalid("has a number outside 1 to 536870911"));
         }
-        let kind = self.kind(scope.file, &full_name, descriptor, features)?;
-        let default = match descriptor.default_value.as_deref() {
+        let kind = self.kind(element, descriptor, features)?;
+        let default = match descriptor.default_value {
             None => None,
             Some(text) => {
                 let enumeration = match kind {
@@ -217,45 +183,41 @@ impl Linker {
                 };
                 let value = DefaultValue::parse(text, kind, enumeration);
                 if value.is_none() {
-                    let problem = "has a default that is not a value of its type";
-                    return Err(invalid(scope.file, &full_name, problem));
+                    return Err(element.invalid("has a default that is not a value of its type"));
                 }
                 value
             }
         };
         Ok(Field {
             number: number.unsigned_abs(),
-            name: name.into(),
             json_name: descriptor
                 .json_name
-                .clone()
-                .unwrap_or_else(|| to_json_name(name))
-                .into(),
+                .map_or_else(|| to_json_name(name), Box::from),
+            name: name.into(),
             kind,
             cardinality: self.cardinality(descriptor, kind, features, oneof),
             oneof,
             utf8: features.utf8,
             default,
-            comment: scope.comments.at(path),
+            comment,
         })
     }
 
     fn kind(
         &self,
-        file: &str,
-        full_name: &str,
-        descriptor: &FieldDescriptor,
+        element: Element<'_>,
+        descriptor: &FieldDescriptor<'_>,
         features: Features,
     ) -> Result<Kind, Error> {
-        let type_name = descriptor.type_name.as_deref().unwrap_or_default();
         let named = || {
+            let type_name = descriptor.type_name;
             self.schema
                 .symbol(type_name.trim_start_matches('.'))
-                .ok_or_else(|| unknown_type(file, full_name, type_name))
+                .ok_or_else(|| element.unknown_type(type_name))
         };
-        let wrong = |problem| Err(invalid(file, full_name, problem));
+        let wrong = |problem| Err(element.invalid(problem));
         // The numbers are those of FieldDescriptorProto.Type.
-        Ok(match descriptor.r#type.unwrap_or(0) {
+        Ok(match descriptor.r#type {
             1 => Kind::Double,
             2 => Kind::Float,
             3 => Kind::Int64,
@@ -293,7 +255,7 @@ impl Linker {
 
     fn cardinality(
         &self,
-        descriptor: &FieldDescriptor,
+        descriptor: &FieldDescriptor<'_>,
         kind: Kind,
         features: Features,
         oneof: Option<u32>,
@@ -304,16 +266,14 @@ impl Linker {
             .options
             .as_ref()
             .and_then(|options| options.packed);
-        match descriptor.label.unwrap_or(0) {
+        match descriptor.label {
             REPEATED => match kind {
                 Kind::Message(id) if self.schema.message(id).map_entry => Cardinality::Map,
                 _ if kind.is_packable() && packed.unwrap_or(features.packed) => Cardinality::Packed,
                 _ => Cardinality::Repeated,
             },
             REQUIRED => Cardinality::Required,
-            _ if oneof.is_some() || descriptor.proto3_optional.unwrap_or(false) => {
-                Cardinality::Optional
-            }
+            _ if oneof.is_some() || descriptor.proto3_optional => Cardinality::Optional,
             _ if features.presence == Presence::Required => Cardinality::Required,
             // An extension is there or not, whatever its file says of fields.
             _ if kind.message().is_some()
@@ -325,6 +285,26 @@ impl Linker {
             _ => Cardinality::Implicit,
         }
     }
+}
+
+/// The oneof that a field belongs to, if any; the synthetic one of a proto3
+/// `optional` field is none. An error when it is not among these.
+fn oneof_of(field: &FieldDescriptor<'_>, oneofs: &[OneofDescriptor]) -> Result<Option<u32>, ()> {
+    let position = field.oneof_index.filter(|_| !field.proto3_optional);
+    match position.map(|position| usize::try_from(position).unwrap_or(usize::MAX)) {
+        Some(position) if position >= oneofs.len() => Err(()),
+        other => Ok(other.map(index)),
+    }
+}
+
+/// The first field with the number of one before it.
+fn with_repeated_number(fields: &[Field]) -> Option<&Field> {
+    // Nearly every message is written in ascending order: no set is needed.
+    if fields.is_sorted_by(|one, next| one.number < next.number) {
+        return None;
+    }
+    let mut numbers = HashSet::with_capacity(fields.len());
+    fields.iter().find(|field| !numbers.insert(field.number))
 }
 
 /// Whether these are the fields of a map entry: a `key` of a kind that can be
@@ -343,18 +323,45 @@ fn is_map_entry(fields: &[Field]) -> bool {
 }
 
 /// `lowerCamelCase` of a field name, as protoc fills `json_name`.
-fn to_json_name(name: &str) -> String {
-    let mut json_name = String::with_capacity(name.len());
+fn to_json_name(name: &str) -> Box<str> {
+    let underscores = name.bytes().filter(|byte| *byte == b'_').count();
+    let mut json_name = String::with_capacity(name.len() - underscores);
+    let mut rest = name;
     let mut upper = false;
-    for character in name.chars() {
-        if character == '_' {
-            upper = true;
-        } else if upper {
-            json_name.push(character.to_ascii_uppercase());
-            upper = false;
-        } else {
-            json_name.push(character);
+    // Word by word; `split` costs more on names of a few bytes.
+    loop {
+        let end = rest.bytes().position(|byte| byte == b'_');
+        let start = json_name.len();
+        json_name.push_str(&rest[..end.unwrap_or(rest.len())]);
+        if upper && let Some(first) = json_name.get_mut(start..=start) {
+            first.make_ascii_uppercase();
+        }
+        let Some(end) = end else {
+            return json_name.into();
+        };
+        rest = &rest[end + 1..];
+        upper = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::to_json_name;
+
+    #[test]
+    fn json_names_are_those_of_protoc() {
+        for (name, json_name) in [
+            ("", ""),
+            ("state", "state"),
+            ("display_name", "displayName"),
+            ("_leading", "Leading"),
+            ("trailing_", "trailing"),
+            ("two__in_a_row", "twoInARow"),
+            ("Kept_Upper", "KeptUpper"),
+            ("sha_256_sum", "sha256Sum"),
+            ("é_élan_ßx", "éélanßx"),
+        ] {
+            assert_eq!(&*to_json_name(name), json_name, "{name}");
         }
     }
-    json_name
 }

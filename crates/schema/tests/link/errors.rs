@@ -67,6 +67,69 @@ fn names_defined_twice() {
 }
 
 #[test]
+fn the_file_that_defined_a_name_first() {
+    let named = |file_name: &str, names: &[&str]| FileDescriptorProto {
+        name: Some(file_name.to_owned()),
+        message_type: vec![DescriptorProto {
+            nested_type: names.iter().map(|name| message(name, vec![])).collect(),
+            ..message(file_name, vec![])
+        }],
+        service: vec![ServiceDescriptorProto {
+            name: Some(format!("{file_name}Service")),
+            ..ServiceDescriptorProto::default()
+        }],
+        package: Some("p".to_owned()),
+        ..FileDescriptorProto::default()
+    };
+    let enumeration = |name: &str| FileDescriptorProto {
+        name: Some("last".to_owned()),
+        package: Some("p".to_owned()),
+        enum_type: vec![EnumDescriptorProto {
+            name: Some(name.to_owned()),
+            ..EnumDescriptorProto::default()
+        }],
+        ..FileDescriptorProto::default()
+    };
+    for (again, first) in [
+        ("a", "a"),
+        ("b.X", "b"),
+        ("b.Z", "b"),
+        ("c.Z", "c"),
+        ("bService", "b"),
+    ] {
+        let files = vec![
+            named("a", &["X"]),
+            named("empty", &[]),
+            named("b", &["X", "Y", "Z"]),
+            named("c", &["Z"]),
+            enumeration(again),
+        ];
+        let set = prost_types::FileDescriptorSet { file: files };
+        assert_eq!(
+            link(&[&set.encode_to_vec()]).unwrap_err().to_string(),
+            format!("`p.{again}` is defined in {first} and again in last")
+        );
+    }
+}
+
+#[test]
+fn messages_nested_too_deeply() {
+    let nested = |depth: usize| {
+        (0..depth).fold(message("M", vec![]), |inner, _| DescriptorProto {
+            nested_type: vec![inner],
+            ..message("M", vec![])
+        })
+    };
+    let set = |depth| prost_types::FileDescriptorSet {
+        file: vec![file(vec![nested(depth)])],
+    };
+    assert!(link(&[&set(100).encode_to_vec()]).is_ok());
+    let too_deep = format!("a.proto: `p{}` is nested too deeply", ".M".repeat(102));
+    assert_eq!(refusal(file(vec![nested(101)])), too_deep);
+    assert_eq!(refusal(file(vec![nested(1000)])), too_deep);
+}
+
+#[test]
 fn types_that_are_not_there() {
     assert_eq!(
         of_fields(vec![field("x", 1, Type::Message, ".p.Nope")]),
@@ -118,6 +181,18 @@ fn numbers_that_cannot_be() {
         of_fields(twice),
         "a.proto: `p.M.y` has the number of another field"
     );
+    let in_order = |numbers: &[i32]| {
+        let field = |number: &i32| field(&format!("f{number}"), *number, Type::Int32, "");
+        file(vec![message("M", numbers.iter().map(field).collect())])
+    };
+    assert_eq!(
+        refusal(in_order(&[7, 3, 9, 7, 3])),
+        "a.proto: `p.M.f7` has the number of another field"
+    );
+    let set = prost_types::FileDescriptorSet {
+        file: vec![in_order(&[7, 3, 9, 1])],
+    };
+    assert!(link(&[&set.encode_to_vec()]).is_ok());
     let extension = |name: &str, number| FieldDescriptorProto {
         extendee: Some(".p.M".to_owned()),
         ..field(name, number, Type::Int32, "")

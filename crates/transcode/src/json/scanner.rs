@@ -38,7 +38,7 @@ impl<'j> Scanner<'j> {
     }
 
     #[inline(always)]
-    pub(super) fn text(&self) -> &'j [u8] {
+    pub(crate) fn text(&self) -> &'j [u8] {
         self.input.bytes()
     }
 

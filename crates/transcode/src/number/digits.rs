@@ -72,7 +72,7 @@ pub(super) fn run(text: u64) -> Run {
 
 /// The value of eight spread digits.
 #[inline(always)]
-fn gather(digits: u64) -> u64 {
+pub(super) fn gather(digits: u64) -> u64 {
     let twos = (digits.wrapping_mul(10 << 8 | 1) >> 8) & 0x00ff_00ff_00ff_00ff;
     let fours = (twos.wrapping_mul(100 << 16 | 1) >> 16) & 0x0000_ffff_0000_ffff;
     fours.wrapping_mul(10_000 << 32 | 1) >> 32

@@ -15,7 +15,7 @@ use super::scan::{Decimal, Number};
 const FRACTION: u32 = f64::MANTISSA_DIGITS - 1;
 
 /// The powers of ten that are doubles.
-const TENS: [f64; 23] = [
+pub(super) const TENS: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
     1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
 ];
@@ -110,7 +110,7 @@ fn rounded_once(text: &[u8]) -> Option<f32> {
 /// when the double lies in the middle of two, so that what it left off decides,
 /// and out of the range of normal numbers, where the middles are elsewhere.
 #[inline(always)]
-fn narrow(double: f64) -> Option<f32> {
+pub(super) fn narrow(double: f64) -> Option<f32> {
     const LEFT_OFF: u32 = f64::MANTISSA_DIGITS - f32::MANTISSA_DIGITS;
     const MIDDLE: u64 = 1 << (LEFT_OFF - 1);
     const LEAST: u64 = (f32::MIN_POSITIVE as f64).to_bits();

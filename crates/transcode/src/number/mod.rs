@@ -8,6 +8,7 @@
 mod digits;
 mod fives;
 mod float;
+mod floats;
 mod grammar;
 mod integer;
 pub(crate) mod print;
@@ -16,4 +17,5 @@ mod scan;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use floats::short_floats;
 pub(crate) use scan::{Number, scan, small_integer};

@@ -169,7 +169,7 @@ impl Reader<'_> {
         let body = self.out.open(field.room());
         match field.kind {
             // A vector has hundreds, so that it pays to choose once.
-            Kind::Float => self.elements(Self::float),
+            Kind::Float => self.floats(),
             Kind::Double => self.elements(Self::double),
             _ => self.elements(|reader| {
                 reader.refuse_null(field)?;

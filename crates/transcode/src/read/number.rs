@@ -5,8 +5,8 @@ use portolan_schema::Kind;
 use super::scalar::bad_value;
 use super::{Reader, Written};
 use crate::Error;
-use crate::json::is_number_start;
-use crate::number::Number;
+use crate::json::{Step, is_number_start};
+use crate::number::{Number, short_floats};
 use crate::raw::Output;
 use crate::wire::zigzag;
 
@@ -53,6 +53,28 @@ impl Reader<'_> {
         }
         self.json.go_to(at);
         self.any_float()
+    }
+
+    /// The elements of an array of floats, as many at once as are in their usual
+    /// form.
+    pub(super) fn floats(&mut self) -> Result<(), Error> {
+        self.json.enter(b'[', "an array")?;
+        let mut step = self.json.first_element()?;
+        let mut index = 0;
+        let mut some = [[0; 4]; 32];
+        while step == Step::More {
+            let (count, at) = short_floats(self.json.text(), self.json.at(), &mut some);
+            self.out.extend(some[..count].as_flattened());
+            self.json.go_to(at);
+            index += count;
+            if count == some.len() {
+                continue;
+            }
+            self.float().map_err(|error| error.at_index(index))?;
+            index += 1;
+            step = self.json.after_element()?;
+        }
+        Ok(())
     }
 
     #[inline(always)]

@@ -1,0 +1,188 @@
+//! Lists of short floats, as vectors are written: `0.25,-0.0412,…`.
+//!
+//! What is general about numbers costs more than the numbers here. So this
+//! reads only what is in the usual form, several in a row, and stops before
+//! anything else, which is left to [`scan`](super::scan()).
+
+use super::digits::{ASCII, TENS, gather};
+use super::float::narrow;
+
+/// As many bytes are looked at for one number: more than it has with its comma.
+const WINDOW: usize = 24;
+/// As many digits behind the point are read, enough for any normal float of
+/// which the first is not far behind it.
+const PLACES: usize = 14;
+
+/// Reads floats of one digit, a point and more digits, up to 15 bytes with the
+/// sign, each with a comma right behind it, and gives how many and where the
+/// next one begins.
+#[inline(never)]
+pub(crate) fn short_floats(json: &[u8], mut at: usize, out: &mut [[u8; 4]; 32]) -> (usize, usize) {
+    let mut count = 0;
+    for place in out {
+        let Some((length, value)) = short_float(json, at) else {
+            break;
+        };
+        *place = value.to_le_bytes();
+        count += 1;
+        at += length + 1;
+    }
+    (count, at)
+}
+
+/// The value of a number and its length without the comma.
+#[inline(always)]
+fn short_float(json: &[u8], at: usize) -> Option<(usize, f32)> {
+    let window: &[u8; WINDOW] = json.get(at..at.wrapping_add(WINDOW))?.first_chunk()?;
+    // Where the next number begins is known when this one's end is: so that is
+    // looked for first, in as few steps as can be, and what is read before the
+    // end has to be right is checked later.
+    let length = match others(word_at(window, 0)) {
+        0 => 8 + others(word_at(window, 8)).trailing_zeros() / 8,
+        others => others.trailing_zeros() / 8,
+    } as usize;
+    let negative = window[0] == b'-';
+    let point = 1 + usize::from(negative);
+    let head = window[point - 1] ^ b'0';
+    let places = length.wrapping_sub(point + 1);
+    let is_usual = head <= 9 && window[point] == b'.' && (1..=PLACES).contains(&places);
+    if !is_usual || window.get(length) != Some(&b',') {
+        return None;
+    }
+    // The digits behind the point, and zeros up to as many as there may be.
+    let low = (word_at(window, point + 1) ^ ASCII) & word_at(&KEPT, 16 - places);
+    let high = (word_at(window, point + 9) ^ ASCII) & word_at(&KEPT, 24 - places);
+    // Of the bytes in front of the end only a second sign, a second point and a
+    // slash are no digits, and unlike digits they have this bit.
+    if (low | high) & 0x1010_1010_1010_1010 != 0 {
+        return None;
+    }
+    // Below 10^15, so it is a double.
+    let mantissa = u64::from(head) * TENS[PLACES]
+        + gather(low) * TENS[PLACES - 8]
+        + gather(high << (8 * (16 - PLACES)));
+    let magnitude = nearest(mantissa.cast_signed() as f64)?;
+    let sign = u32::from(negative) << 31;
+    Some((length, f32::from_bits(magnitude.to_bits() | sign)))
+}
+
+/// Sixteen bytes that are kept, and sixteen that are not.
+const KEPT: [u8; 32] = {
+    let mut kept = [0; 32];
+    let mut place = 0;
+    while place < 16 {
+        kept[place] = 0xff;
+        place += 1;
+    }
+    kept
+};
+
+/// The eight bytes at a place, which is there.
+#[inline(always)]
+fn word_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
+    bytes[at..at + 8]
+        .first_chunk()
+        .map_or(0, |word| u64::from_le_bytes(*word))
+}
+
+/// `mantissa / 10^14` as a `float`, of a mantissa that is a double; nothing when
+/// it is not clear which float is nearest.
+#[inline(always)]
+fn nearest(mantissa: f64) -> Option<f32> {
+    // A product is quicker than a quotient, and off by two units in the last
+    // place at most. That decides nothing unless a middle of two floats is near.
+    const MIDDLE: u32 = 0x1000_0000;
+    const NEAR: u32 = 4;
+    let double = mantissa * 1e-14;
+    let left_off = double.to_bits() as u32 & 0x1fff_ffff;
+    if left_off.wrapping_sub(MIDDLE - NEAR) <= 2 * NEAR {
+        return None;
+    }
+    narrow(double)
+}
+
+/// The top bit of each byte that is neither a digit nor a sign or a point (nor a
+/// slash, which stands between them and is no digit either).
+#[inline(always)]
+fn others(text: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGHS: u64 = 0x80 * ONES;
+    // Seven bits each, so that no sum carries into the next byte.
+    let low = text & !HIGHS;
+    let above = low + (0x80 - 0x3a) * ONES;
+    let from = low + (0x80 - 0x2d) * ONES;
+    (above | !from | text) & HIGHS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> (Vec<f32>, usize) {
+        let mut out = [[0; 4]; 32];
+        let (count, at) = short_floats(json.as_bytes(), 0, &mut out);
+        (
+            out[..count]
+                .iter()
+                .map(|bytes| f32::from_le_bytes(*bytes))
+                .collect(),
+            at,
+        )
+    }
+
+    /// What ends a test's list, so that there are bytes enough behind it.
+    const REST: &str = "]                        ";
+
+    #[test]
+    fn floats_are_those_of_the_standard_library() {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        for round in 0..200_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let places = 1 + (state % 15) as usize;
+            let digits = format!("{:016}", state >> 11);
+            let sign = if round % 2 == 0 { "" } else { "-" };
+            let text = format!("{sign}{}.{}", state % 10, &digits[16 - places..]);
+            let (found, at) = read(&format!("{text},{REST}"));
+            if let [value] = found[..] {
+                let expected: f32 = text.parse().expect("a float");
+                assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
+                assert_eq!(at, text.len() + 1, "{text}");
+            } else {
+                assert_eq!((found.len(), at), (0, 0), "{text}");
+                // Left to others: too long, or not a normal number.
+                assert!(
+                    places + sign.len() > 13 || text.parse::<f32>().expect("a float").abs() < 1e-30,
+                    "{text}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_not_in_this_form_is_left() {
+        for (json, count, at) in [
+            ("0.5,1.5,2,0.5,", 2, 8),
+            ("0.5,-0.25,\"0.5\",", 2, 10),
+            ("0.5, 0.5,", 1, 4),
+            ("0.5", 0, 0),
+            ("0.5]", 0, 0),
+            ("0.5e3,", 0, 0),
+            ("0.,", 0, 0),
+            (".5,", 0, 0),
+            ("00.5,", 0, 0),
+            ("--0.5,", 0, 0),
+            ("12.5,", 0, 0),
+            ("0.12345678901234567,", 0, 0),
+            ("", 0, 0),
+        ] {
+            let (found, stopped) = read(&format!("{json}{REST}"));
+            assert_eq!((found.len(), stopped), (count, at), "{json}");
+        }
+        // Too near the end of the text to be looked at in one piece.
+        assert_eq!(read("0.5,0.5,0.5"), (vec![], 0));
+        let many = "0.5,".repeat(100) + REST;
+        assert_eq!(read(&many), (vec![0.5; 32], 128));
+    }
+}
