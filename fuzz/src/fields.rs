@@ -41,7 +41,7 @@ fn from_json(input: &Input<'_>, number: u8) {
     let name = field(input.message, number).map_or("no_such_field", |(_, name)| name);
     let (ours_options, reference_options) = input.read_options();
     let mut out = Vec::new();
-    let by_ours = ours()
+    let by_ours = ours(input.rest)
         .json_to_field(input.message, name, input.rest, &mut out, &ours_options)
         .map(|()| out);
     let mut out = Vec::new();
@@ -61,7 +61,7 @@ fn to_json(input: &Input<'_>, number: u8) {
     let name = field(input.message, number).map_or("no_such_field", |(_, name)| name);
     let (ours_options, reference_options) = input.write_options();
     let mut out = Vec::new();
-    let by_ours = ours()
+    let by_ours = ours(input.rest)
         .field_to_json(input.message, name, input.rest, &mut out, &ours_options)
         .map(|()| out);
     let mut out = Vec::new();
@@ -106,7 +106,7 @@ fn from_text(input: &Input<'_>, bytes: &[u8]) {
     }
     let (ours_options, reference_options) = input.read_options();
     let mut out = Vec::new();
-    let by_ours = ours()
+    let by_ours = ours(input.rest)
         .text_to_field(input.message, &path, text, &mut out, &ours_options)
         .map(|()| out);
     let mut out = Vec::new();

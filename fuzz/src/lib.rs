@@ -30,7 +30,7 @@ pub fn json_to_wire(bytes: &[u8]) {
     };
     let (ours_options, reference_options) = input.read_options();
     let mut out = BEFORE.to_vec();
-    let by_ours = ours()
+    let by_ours = ours(input.rest)
         .json_to_wire(input.message, input.rest, &mut out, &ours_options)
         .map(|()| out);
     let mut out = BEFORE.to_vec();
@@ -47,7 +47,7 @@ pub fn wire_to_json(bytes: &[u8]) {
     };
     let (ours_options, reference_options) = input.write_options();
     let mut out = BEFORE.to_vec();
-    let by_ours = ours()
+    let by_ours = ours(input.rest)
         .wire_to_json(input.message, input.rest, &mut out, &ours_options)
         .map(|()| out);
     let mut out = BEFORE.to_vec();
@@ -71,7 +71,7 @@ pub fn round_trip(bytes: &[u8]) {
     };
     let write = |wire: &[u8]| {
         let mut json = Vec::new();
-        ours()
+        ours(input.rest)
             .wire_to_json(input.message, wire, &mut json, &options)
             .map(|()| json)
     };
@@ -85,7 +85,7 @@ pub fn round_trip(bytes: &[u8]) {
         ..Default::default()
     };
     let mut wire = Vec::new();
-    let back = ours()
+    let back = ours(input.rest)
         .json_to_wire(input.message, &json, &mut wire, &read)
         .map(|()| wire);
     let read = portolan_transcode_oracle::ReadOptions {

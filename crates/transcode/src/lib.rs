@@ -6,10 +6,11 @@
 //! proto3 JSON mapping (protobuf.dev, "ProtoJSON Format") for every kind of
 //! field and every well-known type.
 //!
-//! The rooms: [`table`](self) holds what is compiled per message type, `read`
-//! goes from JSON to wire bytes, `write` from wire bytes to JSON, `text` knows
-//! the special forms of strings (timestamps, durations, base64, field masks),
-//! and `wire` the encoding itself.
+//! The rooms: `table` holds what is compiled per message type, `read` goes from
+//! JSON to wire bytes by way of `json`, which scans the text, `write` from wire
+//! bytes to JSON, `number` knows decimal numbers both ways, `text` the special
+//! forms of strings (timestamps, durations, base64, field masks), `wire` the
+//! encoding itself, and `raw` is the one room with `unsafe`.
 //!
 //! ```
 //! # fn example(schema: std::sync::Arc<portolan_schema::Schema>) -> Result<(), portolan_transcode::Error> {

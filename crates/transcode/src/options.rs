@@ -5,6 +5,9 @@
 /// same one, as it is a single pair of brackets in JSON.
 const RECURSION_LIMIT: u32 = 100;
 
+/// More levels than anyone has use for, and fewer than a thread's stack holds.
+pub(crate) const MOST_LEVELS: u32 = 500;
+
 /// The member that holds what the contract does not have.
 pub(crate) const UNKNOWN: &str = "@unknown";
 
@@ -18,7 +21,8 @@ pub struct ReadOptions {
     /// its records go to the wire as they are, once they are known to be
     /// well-formed. Without it `@unknown` is an unknown field.
     pub keep_unknown: bool,
-    /// How deep the message may nest; 100 by default.
+    /// How deep the message may nest; 100 by default, and 500 at most. An `Any`
+    /// whose type comes last is read once more for every `Any` around it.
     pub recursion_limit: u32,
 }
 
@@ -66,7 +70,7 @@ pub struct WriteOptions {
     pub keep_unknown: bool,
     /// Spread the JSON over lines with this many spaces per level.
     pub indent: Option<u8>,
-    /// How deep the message may nest; 100 by default.
+    /// How deep the message may nest; 100 by default, and 500 at most.
     pub recursion_limit: u32,
 }
 

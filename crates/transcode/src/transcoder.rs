@@ -87,11 +87,14 @@ impl Transcoder {
     /// Reads a JSON text and appends a `google.protobuf.FieldMask` of the fields
     /// that it sets, for a partial update whose client gave no mask of its own.
     /// Of a message inside, the fields set in it are named; a list, a map and a
-    /// type with a form of its own are set whole, and so is what is null.
+    /// type with a form of its own are set whole, and so is what is null. Nothing
+    /// is appended for a text that a mask cannot speak of: `null`, one of a
+    /// message with a form of its own, and one that sets an extension.
     ///
     /// # Errors
-    /// When the text is not JSON, or sets a field that the message does not
-    /// have. Whether values fit their fields is not looked at.
+    /// When the text is not JSON, sets a field twice or one that the message does
+    /// not have, or when its mask would have more than 64 KiB. Whether values fit
+    /// their fields is not looked at.
     pub fn json_to_field_mask(
         &self,
         message: MessageId,
@@ -111,7 +114,7 @@ impl Transcoder {
     ///
     /// # Errors
     /// When there is no such field, it cannot be given as text, or the text is
-    /// not a value of it.
+    /// not a value of it. Then `out` may have grown by a part of it.
     pub fn text_to_field(
         &self,
         message: MessageId,

@@ -77,11 +77,11 @@ impl<'j> Scanner<'j> {
             self.at = quote + 1;
             return Ok(self.text().get(start..quote));
         }
-        self.any_string(buffer)
+        self.string_in_full(buffer)
     }
 
     #[inline(never)]
-    fn any_string(&mut self, buffer: &mut Output) -> Result<Option<&'j [u8]>, Error> {
+    fn string_in_full(&mut self, buffer: &mut Output) -> Result<Option<&'j [u8]>, Error> {
         let start = self.at + 1;
         let (stop, ascii) = find_special(&self.input, start, self.level);
         if self.text().get(stop) == Some(&b'"') {

@@ -58,7 +58,8 @@ impl Number<'_> {
 #[inline(always)]
 fn simple(decimal: Decimal) -> Option<f64> {
     const MOST: u64 = 1 << f64::MANTISSA_DIGITS;
-    let power = *TENS.get(decimal.exponent.unsigned_abs() as usize)?;
+    let shift = usize::try_from(decimal.exponent.unsigned_abs()).ok()?;
+    let power = *TENS.get(shift)?;
     if decimal.mantissa > MOST || !decimal.exact {
         return None;
     }

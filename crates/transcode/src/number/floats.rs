@@ -26,6 +26,10 @@ pub(crate) fn short_floats(json: &[u8], mut at: usize, out: &mut [[u8; 4]; 32]) 
         *place = value.to_le_bytes();
         count += 1;
         at += length + 1;
+        // As many writers have it.
+        if json.get(at) == Some(&b' ') {
+            at += 1;
+        }
     }
     (count, at)
 }
@@ -165,7 +169,8 @@ mod tests {
         for (json, count, at) in [
             ("0.5,1.5,2,0.5,", 2, 8),
             ("0.5,-0.25,\"0.5\",", 2, 10),
-            ("0.5, 0.5,", 1, 4),
+            ("0.5, 0.5,", 2, 9),
+            ("0.5,  0.5,", 1, 5),
             ("0.5", 0, 0),
             ("0.5]", 0, 0),
             ("0.5e3,", 0, 0),

@@ -45,7 +45,7 @@ impl<'a> Input<'a> {
     /// The 32 bytes at `at`, when there are as many.
     #[inline(always)]
     pub(super) fn two_chunks(&self, at: usize) -> Option<&'a [u8; 2 * STEP]> {
-        if at + STEP < self.whole {
+        if at < self.whole.saturating_sub(STEP) {
             // SAFETY: `whole` counts the places with 16 bytes from there on, so
             // behind the 16 at `at` are 16 more.
             Some(unsafe { &*self.bytes.as_ptr().add(at).cast::<[u8; 2 * STEP]>() })
@@ -83,6 +83,18 @@ impl<'a> Input<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_place_is_too_far() {
+        let bytes = [b'x'; 100];
+        let input = Input::new(&bytes[50..]);
+        for back in 0..40 {
+            let at = usize::MAX - back;
+            assert_eq!(input.chunk(at), [0; STEP]);
+            assert!(input.whole_chunk(at).is_none() && input.two_chunks(at).is_none());
+        }
+        assert!(input.two_chunks(18).is_some() && input.two_chunks(19).is_none());
+    }
 
     #[test]
     fn behind_the_end_are_zeros() {

@@ -1,7 +1,8 @@
 //! Which instructions a transcoder may use.
 
-/// The instructions that look for the end of a run of plain text. All of them
-/// give the same answers; tests force each.
+/// The instructions that look for the end of a run of plain text, at most: what a
+/// processor does not have is not used. All of them give the same answers; tests
+/// force each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Eight bytes at a time in ordinary registers, on any processor.

@@ -1,6 +1,6 @@
-//! The one place with `unsafe`: bytes appended without a second look at the
-//! room for them, and the search for the byte that ends a run of plain text,
-//! with the instructions that the processor has.
+//! The one place with `unsafe`: bytes appended in pieces of a fixed size, and the
+//! search for the byte that ends a run of plain text, with the instructions that
+//! the processor has.
 //!
 //! Every function here is safe to call with any argument: it makes the room it
 //! writes to, and looks at the bounds it reads within. What is above it works

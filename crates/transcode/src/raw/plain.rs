@@ -168,7 +168,10 @@ pub(crate) fn follows(input: &Input<'_>, at: usize, key: &[u8; 32], wanted: u32)
 
 #[inline(never)]
 fn follows_near_end(input: &Input<'_>, at: usize, key: &[[u8; STEP]], wanted: u32) -> bool {
-    let differ = |index: usize| differences(&input.chunk(at + index * STEP), &key[index]) & 0xffff;
+    let differ = |index: usize| {
+        let chunk = input.chunk(at.saturating_add(index * STEP));
+        differences(&chunk, &key[index]) & 0xffff
+    };
     (differ(0) | differ(1) << STEP) & wanted == 0
 }
 
@@ -178,15 +181,16 @@ fn differences(left: &[u8; STEP], right: &[u8; STEP]) -> u32 {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     return sse2::differences(left, right);
     #[allow(unreachable_code)]
-    {
-        let word =
-            |half: &[u8; STEP], index: usize| u64::from_le_bytes(half.as_chunks::<8>().0[index]);
-        let differ = |index| {
-            let different = word(left, index) ^ word(right, index);
-            gather((((different & !HIGHS) + !HIGHS) | different) & HIGHS)
-        };
-        differ(0) | differ(1) << 8
-    }
+    plain_differences(left, right)
+}
+
+fn plain_differences(left: &[u8; STEP], right: &[u8; STEP]) -> u32 {
+    let differ = |index: usize| {
+        let word = |half: &[u8; STEP]| u64::from_le_bytes(half.as_chunks::<8>().0[index]);
+        let different = word(left) ^ word(right);
+        gather((((different & !HIGHS) + !HIGHS) | different) & HIGHS)
+    };
+    differ(0) | differ(1) << 8
 }
 
 #[cfg(test)]
@@ -235,6 +239,22 @@ mod tests {
                 bytes.splice(0..0, "é".bytes());
                 assert_eq!(find(&bytes, 0), (length + 2, false));
                 assert_eq!(find(&bytes, 2), (length + 2, true));
+            }
+        }
+    }
+
+    #[test]
+    fn differences_are_the_same_with_and_without_vectors() {
+        for place in 0..STEP {
+            for byte in 0..=255 {
+                for other in [0, 1, 0x7f, 0x80, 0xff, byte] {
+                    let (mut left, mut right) = ([7; STEP], [7; STEP]);
+                    left[place] = byte;
+                    right[place] = other;
+                    let wanted = u32::from(byte != other) << place;
+                    assert_eq!(plain_differences(&left, &right), wanted);
+                    assert_eq!(differences(&left, &right) & 0xffff, wanted);
+                }
             }
         }
     }

@@ -55,9 +55,9 @@ impl Reader<'_> {
         std::str::from_utf8(&field[prefix..]).unwrap_or_default()
     }
 
-    /// Passes over the object, which is read again once its type is known, and
-    /// writes the type. Gives whether there is one and whether the object is
-    /// empty.
+    /// Looks for the type and writes it; the object is read again once it is
+    /// known. Gives whether there is one and whether the object is empty. Writers
+    /// have it first, and then nothing is passed over.
     fn find_type(&mut self) -> Result<(bool, bool), Error> {
         // Lists and maps between messages are levels of JSON, but not of the
         // message.
@@ -65,28 +65,23 @@ impl Reader<'_> {
         self.json.enter(b'{', "an object")?;
         let mut step = self.json.key_or_end(true)?;
         let is_empty = step == Step::End;
-        let mut found = None;
         while step == Step::More {
             let is_type = self.quoted(|reader, name, _| {
                 reader.json.colon()?;
                 Ok(name == TYPE.as_bytes())
             })?;
             if is_type {
-                // Of several the last, until the second look refuses them.
-                if let Some(start) = found {
-                    self.out.truncate(start);
-                }
-                found = Some(self.out.len());
+                // Another one is refused by the second look.
                 self.type_url().map_err(|error| error.in_field(TYPE))?;
-            } else {
-                self.skip_within(levels)?;
+                return Ok((true, false));
             }
+            self.skip_within(levels)?;
             step = self.json.after_member()?;
             if step == Step::More {
                 self.json.key_or_end(false)?;
             }
         }
-        Ok((found.is_some(), is_empty))
+        Ok((false, is_empty))
     }
 
     fn type_url(&mut self) -> Result<(), Error> {

@@ -60,20 +60,12 @@ impl Reader<'_> {
     #[inline]
     fn map_key(&mut self, kind: Kind) -> Result<(), Error> {
         if kind == Kind::String {
-            if self.json.copy_short_string(&mut self.out) {
-                return Ok(());
-            }
-            let body = self.out.open(1);
-            self.json.copy_string(&mut self.out)?;
-            self.out.close(body);
-            return Ok(());
+            return self.text();
         }
-        self.quoted(|reader, text, _| {
+        self.quoted(|reader, text, at| {
             if scalar::put_map_key(&mut reader.out, kind, text) {
                 return Ok(());
             }
-            reader.json.colon()?;
-            let at = reader.json.at();
             Err(scalar::bad_value("a key of this map", text, at))
         })
     }
@@ -99,7 +91,7 @@ impl Reader<'_> {
         let hash = (ends ^ length as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
         self.scratch.keys.push(MapKey {
             hash: hash as u32,
-            length: length as u32,
+            length,
             at,
         });
     }
@@ -109,7 +101,7 @@ impl Reader<'_> {
     #[inline]
     pub(super) fn refuse_twins(&mut self, kind: Kind, outer: usize) -> Result<(), Error> {
         let out = self.out.as_slice();
-        let text = |key: &MapKey| &out[key.at..key.at + key.length as usize];
+        let text = |key: &MapKey| &out[key.at..key.at + key.length];
         let keys = &mut self.scratch.keys[outer..];
         let twin = if keys.len() <= FEW {
             let mut twin = None;

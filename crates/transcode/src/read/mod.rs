@@ -15,6 +15,7 @@ use portolan_schema::{Cardinality, Kind, MessageId};
 
 use self::scratch::Scratch;
 use crate::json::{Scanner, Step};
+use crate::options::MOST_LEVELS;
 use crate::raw::Output;
 use crate::table::{FieldEntry, Form, MessageTable};
 use crate::{Error, Problem, ReadOptions, Transcoder};
@@ -72,7 +73,7 @@ impl Reader<'_> {
                 json: Scanner::new(json, transcoder.level()),
                 out: Output::new(std::mem::take(out)),
                 options,
-                levels: options.recursion_limit,
+                levels: options.recursion_limit.min(MOST_LEVELS),
                 written: Written::Value,
                 scratch,
             };
@@ -125,12 +126,12 @@ impl Reader<'_> {
             self.written = Written::unless(length == 1);
             return Ok(());
         }
-        self.tagged_any(field, start)
+        self.tagged_other(field, start)
     }
 
     /// The same behind the tag, which begins at `start`.
     #[inline(never)]
-    fn tagged_any(&mut self, field: &FieldEntry, start: usize) -> Result<(), Error> {
+    fn tagged_other(&mut self, field: &FieldEntry, start: usize) -> Result<(), Error> {
         match field.kind {
             Kind::Message(id) => {
                 let body = self.out.open(field.room());
@@ -218,7 +219,9 @@ impl Reader<'_> {
                 self.levels = levels;
                 Ok(())
             }
-            None => Err(self.problem(Problem::TooDeep(self.options.recursion_limit))),
+            None => Err(self.problem(Problem::TooDeep(
+                self.options.recursion_limit.min(MOST_LEVELS),
+            ))),
         }
     }
 
@@ -234,7 +237,7 @@ impl Reader<'_> {
     }
 
     fn skip_within(&mut self, levels: u32) -> Result<(), Error> {
-        let limit = self.options.recursion_limit;
+        let limit = self.options.recursion_limit.min(MOST_LEVELS);
         self.json.skip(levels, &mut self.scratch.text, &|at| {
             Error::new(Problem::TooDeep(limit), at)
         })

@@ -28,11 +28,11 @@ impl Reader<'_> {
             }
             self.json.go_to(at);
         }
-        self.any_integer(kind)
+        self.integer_in_full(kind)
     }
 
     #[inline(never)]
-    fn any_integer(&mut self, kind: Kind) -> Result<(), Error> {
+    fn integer_in_full(&mut self, kind: Kind) -> Result<(), Error> {
         self.number("an integer", |reader, numeral, text, at| {
             if let Some(Numeral::Number(number)) = numeral
                 && let Some(written) = put_integer(&mut reader.out, kind, number)
@@ -46,13 +46,14 @@ impl Reader<'_> {
 
     #[inline(always)]
     pub(super) fn float(&mut self) -> Result<(), Error> {
+        self.json.solid();
         let at = self.json.at();
         if let Some(value) = self.json.number().and_then(Number::to_f32) {
             self.put_float(value);
             return Ok(());
         }
         self.json.go_to(at);
-        self.any_float()
+        self.float_in_full()
     }
 
     /// The elements of an array of floats, as many at once as are in their usual
@@ -84,7 +85,7 @@ impl Reader<'_> {
     }
 
     #[inline(never)]
-    fn any_float(&mut self) -> Result<(), Error> {
+    fn float_in_full(&mut self) -> Result<(), Error> {
         self.number("a number", |reader, numeral, text, at| {
             let value = match numeral {
                 Some(Numeral::Number(number)) => number.to_f32(),
@@ -98,13 +99,14 @@ impl Reader<'_> {
 
     #[inline(always)]
     pub(super) fn double(&mut self) -> Result<(), Error> {
+        self.json.solid();
         let at = self.json.at();
         if let Some(value) = self.json.number().and_then(Number::to_f64) {
             self.put_double(value);
             return Ok(());
         }
         self.json.go_to(at);
-        self.any_double()
+        self.double_in_full()
     }
 
     #[inline(always)]
@@ -114,7 +116,7 @@ impl Reader<'_> {
     }
 
     #[inline(never)]
-    fn any_double(&mut self) -> Result<(), Error> {
+    fn double_in_full(&mut self) -> Result<(), Error> {
         self.number("a number", |reader, numeral, text, at| {
             let value = match numeral {
                 Some(Numeral::Number(number)) => number.to_f64(),

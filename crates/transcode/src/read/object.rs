@@ -25,7 +25,7 @@ impl Reader<'_> {
         let mut unknown_seen = false;
         // Keys mostly come in the order of the fields: look whether the next
         // one does, before asking for its name.
-        let mut next = 0;
+        let mut next = table.no_guess;
         let mut first = true;
         loop {
             let separator = self.json.at() - 1;
@@ -45,7 +45,7 @@ impl Reader<'_> {
             };
             match named {
                 Named::Field(index, field) => {
-                    next = index + 1;
+                    next = (index + 1) | table.no_guess;
                     if let Err(error) = self.member(table, index, field, &mut seen) {
                         return Err(error.in_field(&field.json_name));
                     }
@@ -110,7 +110,7 @@ impl Reader<'_> {
     }
 
     #[cold]
-    fn twice(&mut self, field: &FieldEntry) -> Result<(), Error> {
+    pub(super) fn twice(&mut self, field: &FieldEntry) -> Result<(), Error> {
         self.json.peek()?;
         Err(self.problem(Problem::Duplicate(field.json_name.to_string())))
     }

@@ -6,8 +6,9 @@ use std::cell::Cell;
 use crate::raw::Output;
 use crate::table::SeenWords;
 
-/// Room that was needed once is kept up to this many bytes or entries.
-const KEPT: usize = 1 << 16;
+/// Room that was needed once is kept up to this many entries, or sixteen times
+/// as many bytes: by each thread.
+const KEPT: usize = 4096;
 
 /// What a reader has to remember.
 #[derive(Debug, Default)]
@@ -24,7 +25,7 @@ pub(super) struct Scratch {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MapKey {
     pub(super) hash: u32,
-    pub(super) length: u32,
+    pub(super) length: usize,
     pub(super) at: usize,
 }
 
@@ -42,7 +43,7 @@ impl Scratch {
         scratch.keys.clear();
         scratch.keys.shrink_to(KEPT);
         scratch.text.truncate(0);
-        scratch.text.with_vec(|text| text.shrink_to(KEPT));
+        scratch.text.with_vec(|text| text.shrink_to(16 * KEPT));
         POOL.set(Some(scratch));
         result
     }

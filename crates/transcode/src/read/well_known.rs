@@ -161,7 +161,7 @@ impl Reader<'_> {
     }
 
     /// A string with its length in front.
-    fn text(&mut self) -> Result<(), Error> {
+    pub(super) fn text(&mut self) -> Result<(), Error> {
         if !self.json.copy_short_string(&mut self.out) {
             let body = self.out.open(1);
             self.json.copy_string(&mut self.out)?;

@@ -5,9 +5,9 @@ mod enums;
 mod key;
 mod names;
 mod numbers;
-
 mod seen;
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use portolan_schema::{Cardinality, DefaultValue, EnumId, Field, Kind, Message, Schema};
@@ -18,7 +18,6 @@ use crate::wire;
 
 pub(crate) use enums::EnumTable;
 pub(crate) use key::{Key, Tag};
-
 pub(crate) use seen::{Seen, SeenWords};
 
 /// How a message looks in JSON.
@@ -96,6 +95,9 @@ pub(crate) struct MessageTable {
     pub(crate) is_message_set: bool,
     by_name: Names,
     by_number: Numbers,
+    /// All bits where the key of the next field must not be guessed, because a
+    /// JSON name is that of two fields, and none otherwise.
+    pub(crate) no_guess: usize,
 }
 
 /// A compiled field.
@@ -228,6 +230,8 @@ impl MessageTable {
             .collect();
         // JSON names first: where a proto name equals another field's JSON
         // name, JSON's wins.
+        let mut names = HashSet::new();
+        let distinct = all().all(|field| names.insert(field.json_name()));
         let json_names = all().map(Field::json_name).zip(0..);
         let proto_names = message.fields().iter().map(Field::name).zip(0..);
         Self {
@@ -240,6 +244,7 @@ impl MessageTable {
                 .any(|field| field.cardinality == Cardinality::Required),
             is_message_set: message.is_message_set(),
             by_name: Names::new(json_names.chain(proto_names)),
+            no_guess: if distinct { 0 } else { usize::MAX },
             by_number: Numbers::new(fields.iter().map(|field| field.number).zip(0..)),
             fields,
         }

@@ -25,6 +25,7 @@ use portolan_schema::{Kind, MessageId};
 
 use self::careful::Careful;
 use self::straight::{Straight, Unusual};
+use crate::options::MOST_LEVELS;
 use crate::raw::Output;
 use crate::{Error, Problem, Transcoder, WriteOptions};
 
@@ -85,6 +86,10 @@ fn write<'a>(
     straight: impl FnOnce(&mut Straight<'a>) -> Result<(), Unusual>,
     careful: impl FnOnce(&mut Careful<'a>) -> Result<(), Error>,
 ) -> Result<(), Error> {
+    let options = &WriteOptions {
+        recursion_limit: options.recursion_limit.min(MOST_LEVELS),
+        ..*options
+    };
     if let Some(width) = options.indent {
         let options = WriteOptions {
             indent: None,

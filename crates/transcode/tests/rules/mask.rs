@@ -68,3 +68,44 @@ fn what_is_not_there_is_refused_with_its_path() {
     let deep = r#"{"child":"#.repeat(1000) + "{}" + &"}".repeat(1000);
     assert!(mask("Inner", &deep).unwrap_err().contains("levels deep"));
 }
+
+#[test]
+fn what_a_mask_cannot_speak_of_gives_none() {
+    for (name, json) in [
+        ("Scalars", "null"),
+        ("google.protobuf.Struct", r#"{"foo":1}"#),
+        ("google.protobuf.Value", "[1,{}]"),
+        ("google.protobuf.Timestamp", r#""2020-01-01T00:00:00Z""#),
+    ] {
+        assert_eq!(mask(name, json).unwrap(), [""; 0], "{name} {json}");
+    }
+    // Whatever comes before the extension.
+    let json = r#"{"id":1,"[rules.legacy.extra]":7}"#;
+    let found = mask("legacy.Legacy", json);
+    assert!(found.is_err() || found.unwrap().is_empty());
+}
+
+#[test]
+fn a_mask_is_no_longer_than_64_kib() {
+    assert!(
+        mask("Scalars", r#"{"int32Value":1,"int32Value":2}"#)
+            .unwrap_err()
+            .contains("there twice")
+    );
+    let deep = r#"{"child":"#.repeat(90) + r#"{"id":1,"name":""}"# + &"}".repeat(90);
+    let paths = mask_length(&deep);
+    assert!(paths > 2 * 90 * 6 && paths < 64 * 1024, "{paths}");
+}
+
+fn mask_length(json: &str) -> usize {
+    let mut wire = Vec::new();
+    transcoder()
+        .json_to_field_mask(
+            message("Inner"),
+            json.as_bytes(),
+            &mut wire,
+            &ReadOptions::default(),
+        )
+        .unwrap();
+    wire.len()
+}

@@ -235,17 +235,17 @@ fn types() {
         (
             "Maps",
             r#"{"int32Keys":{"x":1}}"#,
-            r#"$.int32Keys: "x" is not a key of this map at byte 18"#,
+            r#"$.int32Keys: "x" is not a key of this map at byte 14"#,
         ),
         (
             "Maps",
             r#"{"int32Keys":{"2147483648":1}}"#,
-            r#"$.int32Keys: "2147483648" is not a key of this map at byte 27"#,
+            r#"$.int32Keys: "2147483648" is not a key of this map at byte 14"#,
         ),
         (
             "Maps",
             r#"{"boolKeys":{"True":""}}"#,
-            r#"$.boolKeys: "True" is not a key of this map at byte 20"#,
+            r#"$.boolKeys: "True" is not a key of this map at byte 13"#,
         ),
         (
             "Maps",
