@@ -8,16 +8,13 @@ use crate::raw::{Output, find_near_quote, find_special};
 impl<'j> Scanner<'j> {
     /// Appends the content of the string whose opening quote is next with its
     /// length in front, and goes behind its closing quote, if it is short and
-    /// plain. Whether it was.
+    /// plain; then gives whether it is empty.
     #[inline(always)]
-    pub(crate) fn copy_short_string(&mut self, out: &mut Output) -> bool {
-        match out.put_short_text(&self.input, self.at + 1, self.level) {
-            Some(quote) => {
-                self.at = quote + 1;
-                true
-            }
-            None => false,
-        }
+    pub(crate) fn copy_short_string(&mut self, out: &mut Output) -> Option<bool> {
+        let start = self.at + 1;
+        let quote = out.put_short_text(&self.input, start, self.level)?;
+        self.at = quote + 1;
+        Some(quote == start)
     }
 
     /// Appends the content of the string whose opening quote is next, and goes

@@ -120,10 +120,9 @@ impl Reader<'_> {
         field.tag.put(&mut self.out);
         if field.kind == Kind::String
             && self.json.byte() == b'"'
-            && self.json.copy_short_string(&mut self.out)
+            && let Some(is_empty) = self.json.copy_short_string(&mut self.out)
         {
-            let length = self.out.len() - start - field.tag.len();
-            self.written = Written::unless(length == 1);
+            self.written = Written::unless(is_empty);
             return Ok(());
         }
         self.tagged_other(field, start)

@@ -25,7 +25,7 @@ impl Reader<'_> {
         let mut unknown_seen = false;
         // Keys mostly come in the order of the fields: look whether the next
         // one does, before asking for its name.
-        let mut next = table.no_guess;
+        let mut next = 0;
         let mut first = true;
         loop {
             let separator = self.json.at() - 1;
@@ -45,7 +45,7 @@ impl Reader<'_> {
             };
             match named {
                 Named::Field(index, field) => {
-                    next = (index + 1) | table.no_guess;
+                    next = index + 1;
                     if let Err(error) = self.member(table, index, field, &mut seen) {
                         return Err(error.in_field(&field.json_name));
                     }
@@ -127,9 +127,9 @@ impl Reader<'_> {
         if field.is_plain_string && first == b'"' {
             let start = self.out.len();
             field.tag.put(&mut self.out);
-            if self.json.copy_short_string(&mut self.out) {
+            if let Some(is_empty) = self.json.copy_short_string(&mut self.out) {
                 // The default is the empty string, which is not written.
-                if self.out.len() == start + field.tag.len() + 1 {
+                if is_empty {
                     self.out.truncate(start);
                 }
                 return Ok(());

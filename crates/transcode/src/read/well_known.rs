@@ -44,14 +44,14 @@ impl Reader<'_> {
         })
     }
 
+    #[inline]
     fn seconds_and_nanos(&mut self, seconds: i64, nanos: i32) {
         if seconds != 0 {
-            self.out.push(1 << 3);
-            self.out.varint(seconds.cast_unsigned());
+            self.out.tagged_varint(1 << 3, seconds.cast_unsigned());
         }
         if nanos != 0 {
-            self.out.push(2 << 3);
-            self.out.varint(i64::from(nanos).cast_unsigned());
+            self.out
+                .tagged_varint(2 << 3, i64::from(nanos).cast_unsigned());
         }
     }
 
@@ -161,8 +161,9 @@ impl Reader<'_> {
     }
 
     /// A string with its length in front.
+    #[inline(always)]
     pub(super) fn text(&mut self) -> Result<(), Error> {
-        if !self.json.copy_short_string(&mut self.out) {
+        if self.json.copy_short_string(&mut self.out).is_none() {
             let body = self.out.open(1);
             self.json.copy_string(&mut self.out)?;
             self.out.close(body);

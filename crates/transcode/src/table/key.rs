@@ -53,6 +53,21 @@ impl Key {
         }
     }
 
+    /// The same, to be written only: in a text it stands for another field.
+    pub(crate) fn unmatched(name: &str) -> Self {
+        let key = Self::new(name);
+        let text = match &key.long {
+            Some(long) => long.clone(),
+            None => key.start.as_slice().into(),
+        };
+        Self {
+            // No JSON text has this byte.
+            start: Piece::new(&[0xff; 32]).unwrap_or_default(),
+            wanted: u32::MAX,
+            long: Some(text),
+        }
+    }
+
     /// Appends it with its comma.
     #[inline(always)]
     pub(crate) fn put(&self, out: &mut Output) {

@@ -95,9 +95,6 @@ pub(crate) struct MessageTable {
     pub(crate) is_message_set: bool,
     by_name: Names,
     by_number: Numbers,
-    /// All bits where the key of the next field must not be guessed, because a
-    /// JSON name is that of two fields, and none otherwise.
-    pub(crate) no_guess: usize,
 }
 
 /// A compiled field.
@@ -136,7 +133,7 @@ pub(crate) struct FieldEntry {
 }
 
 impl FieldEntry {
-    fn compile(schema: &Schema, field: &Field, in_message_set: bool) -> Self {
+    fn compile(schema: &Schema, field: &Field, in_message_set: bool, has_name: bool) -> Self {
         let is_extension = field.json_name().starts_with('[');
         Self {
             kind: field.kind(),
@@ -180,7 +177,11 @@ impl FieldEntry {
                     wire::Type::of(field.kind())
                 },
             )),
-            json_key: Key::new(field.json_name()),
+            json_key: if has_name {
+                Key::new(field.json_name())
+            } else {
+                Key::unmatched(field.json_name())
+            },
             proto_key: Key::new(if is_extension {
                 field.json_name()
             } else {
@@ -225,13 +226,16 @@ impl FieldEntry {
 impl MessageTable {
     pub(crate) fn compile(schema: &Schema, message: &Message) -> Self {
         let all = || message.fields().iter().chain(message.extensions());
+        // The first field of a name has it.
+        let mut names = HashSet::new();
         let fields: Vec<FieldEntry> = all()
-            .map(|field| FieldEntry::compile(schema, field, message.is_message_set()))
+            .map(|field| {
+                let has_name = names.insert(field.json_name());
+                FieldEntry::compile(schema, field, message.is_message_set(), has_name)
+            })
             .collect();
         // JSON names first: where a proto name equals another field's JSON
         // name, JSON's wins.
-        let mut names = HashSet::new();
-        let distinct = all().all(|field| names.insert(field.json_name()));
         let json_names = all().map(Field::json_name).zip(0..);
         let proto_names = message.fields().iter().map(Field::name).zip(0..);
         Self {
@@ -244,7 +248,6 @@ impl MessageTable {
                 .any(|field| field.cardinality == Cardinality::Required),
             is_message_set: message.is_message_set(),
             by_name: Names::new(json_names.chain(proto_names)),
-            no_guess: if distinct { 0 } else { usize::MAX },
             by_number: Numbers::new(fields.iter().map(|field| field.number).zip(0..)),
             fields,
         }

@@ -61,23 +61,20 @@ impl Names {
 /// middle only. The last eight bytes may be counted twice.
 #[inline]
 fn hash(name: &[u8]) -> u64 {
-    let mix = |hash: u64, word: u64| {
-        (hash ^ word)
-            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
-            .rotate_left(32)
-    };
+    let mix =
+        |hash: u64, word: u64| (hash.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let length = name.len() as u64;
     let Some(last) = name.last_chunk::<8>() else {
         let word = name
             .iter()
             .fold(0, |word, byte| word << 8 | u64::from(*byte));
-        return mix(mix(length, word), 0);
+        return mix(length, word);
     };
     let (words, _) = name.as_chunks::<8>();
     let hash = words
         .iter()
         .fold(length, |hash, word| mix(hash, u64::from_le_bytes(*word)));
-    mix(mix(hash, u64::from_le_bytes(*last)), 0)
+    mix(hash, u64::from_le_bytes(*last))
 }
 
 #[cfg(test)]

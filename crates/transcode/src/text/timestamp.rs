@@ -110,15 +110,19 @@ fn days_in_month(year: i64, month: i64) -> i64 {
     }
 }
 
-/// Days since 1970-01-01. Years are counted from March, so that the leap day is
-/// the last of its year, in eras of 400 years, which all have 146,097 days.
+/// Days since 1970-01-01, from the year 1 on. Years are counted from March, so
+/// that the leap day is the last of its year.
 fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
-    let year = if month <= 2 { year - 1 } else { year };
-    let era = year.div_euclid(400);
-    let year_of_era = year.rem_euclid(400);
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
-    era * 146_097 + day_of_era - 719_468
+    let (year, month) = (year as u32, month as u32);
+    let (year, from_march) = if month <= 2 {
+        (year - 1, month + 9)
+    } else {
+        (year, month - 3)
+    };
+    let century = year / 100;
+    let leap_days = year / 4 - century + century / 4;
+    let before = year * 365 + leap_days + (153 * from_march + 2) / 5;
+    i64::from(before) + day - 1 - 719_468
 }
 
 /// Year, month and day so many days after 0001-01-01. The multiplications stand

@@ -45,7 +45,7 @@ pub(crate) fn message(
         out,
         options,
         |straight| straight.message(id),
-        |careful| careful.message(id, wire, 0),
+        |careful| careful.whole(id, wire),
     )
 }
 

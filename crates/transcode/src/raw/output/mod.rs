@@ -129,6 +129,19 @@ impl Output {
         }
     }
 
+    /// Appends a tag of one byte and a varint.
+    #[inline(always)]
+    pub(crate) fn tagged_varint(&mut self, tag: u8, value: u64) {
+        if value >> 56 != 0 {
+            self.push(tag);
+            return self.longest_varint(value);
+        }
+        let (bytes, count) = spread(value);
+        let mut piece = [tag; 16];
+        piece[1..9].copy_from_slice(&bytes);
+        self.put(&piece, 1 + count);
+    }
+
     #[inline]
     fn long_varint(&mut self, value: u64) {
         if value >> 56 == 0 {
@@ -276,5 +289,16 @@ mod tests {
         wanted.extend_from_slice(&[0xff; 9]);
         wanted.push(1);
         assert_eq!(output.into_bytes(), wanted);
+    }
+
+    #[test]
+    fn a_tag_stands_in_front_of_its_varint() {
+        for value in [0, 127, 128, 1 << 40, (1 << 56) - 1, 1 << 56, u64::MAX] {
+            let (mut together, mut apart) = (Output::default(), Output::default());
+            together.tagged_varint(8, value);
+            apart.push(8);
+            apart.varint(value);
+            assert_eq!(together.into_bytes(), apart.into_bytes());
+        }
     }
 }

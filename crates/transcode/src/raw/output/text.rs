@@ -42,8 +42,19 @@ impl Output {
         let bytes = source.two_chunks(at)?;
         let (chunks, _) = bytes.as_chunks::<STEP>();
         let count = near_quote(marks(&chunks[0], level).and(marks(&chunks[1], level)))?;
-        self.put(&[count as u8], 1);
-        self.put(bytes, count);
+        self.make_room(1 + 2 * STEP);
+        let length = self.bytes.len();
+        // SAFETY: there is room for 33 bytes behind the first `length`; 1 + count
+        // of them are counted, which are at most 32, initialised now.
+        unsafe {
+            let place = self.bytes.as_mut_ptr().add(length);
+            place.write(count as u8);
+            place
+                .add(1)
+                .cast::<[u8; 2 * STEP]>()
+                .write_unaligned(*bytes);
+            self.bytes.set_len(length + 1 + count);
+        }
         Some(at + count)
     }
 
