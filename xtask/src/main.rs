@@ -6,6 +6,7 @@
 mod bench;
 mod conformance;
 mod fuzz;
+mod portable;
 mod process;
 mod repository;
 mod server;

@@ -10,6 +10,7 @@ use anyhow::Result;
 use crate::bench;
 use crate::conformance;
 use crate::fuzz;
+use crate::portable;
 use crate::process::{Toolchain, command, run_quietly, run_within};
 use crate::repository::Repository;
 use crate::server::Server;
@@ -113,6 +114,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
         steps.run("rust tests", || {
             run_cargo(repository, &["test", "--workspace", "--locked"])
         });
+        steps.run("another processor", || portable::check(repository));
         steps.run("instructions", || {
             bench::transcode::instructions(repository)
         });

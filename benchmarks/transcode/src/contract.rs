@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use portolan_schema::{MessageId, Schema};
-use portolan_transcode::Transcoder;
+use portolan_transcode::{Level, Transcoder};
 
 use crate::sample::Sample;
 
@@ -33,5 +33,5 @@ pub(crate) fn transcoder() -> Result<Transcoder> {
 /// Ours as its instructions are counted: the same on every processor, so that a
 /// count on one machine can be held against a count on another.
 pub(crate) fn steady_transcoder() -> Result<Transcoder> {
-    transcoder()
+    Ok(Transcoder::with_level(schema()?, Level::Baseline))
 }
