@@ -56,6 +56,8 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// drains. Closing it well takes an answer from its client, which may be asleep;
 /// closing it at once could lose the end of a response that is still on its way.
 const QUIET: Duration = Duration::from_secs(5);
+/// How long a connection that has ended goes on taking what its client sends.
+const LINGERING: Duration = QUIET.saturating_mul(2);
 /// How often a draining connection is looked at.
 const QUIET_TICK: Duration = Duration::from_millis(100);
 
@@ -164,6 +166,8 @@ impl Connections {
                 }
             }
         };
+        // A call that is left learns now that its connection has ended.
+        drop(seated);
         match result {
             Ok(()) => self.part(version, &line).await,
             // A connection that breaks is the client's affair: worth a line for
@@ -183,10 +187,13 @@ impl Connections {
         }
         let arrive = async {
             let sent = poll_fn(|context| line.poll_send(context)).await;
-            // A client of HTTP/1.1 sends nothing while it reads an answer; one of
-            // HTTP/2 tells how far it has read. If sending fails, it is gone.
+            // A client of HTTP/2 tells how far it has read for as long as it
+            // reads. One of HTTP/1.1 may send too, the rest of a body that nobody
+            // wants; it loses the answer only if it has not read that by then,
+            // and waiting for it would hold up every end of such a connection.
+            // If sending fails, the client is gone.
             if sent.is_ok() && version == Version::Http2 {
-                line.linger(QUIET).await;
+                line.linger(QUIET, LINGERING).await;
             }
         };
         tokio::select! {
@@ -247,11 +254,10 @@ where
         if let Poll::Ready(result) = connection.as_mut().poll(context) {
             // It may have become something else, on which others work; what was
             // said before that goes out first.
-            let _ = line.poll_send(context);
-            line.leave();
+            let _ = line.poll_leave(context);
             return Poll::Ready(result);
         }
-        if !seated.begin(context) {
+        if !seated.begin(context, line.came()) {
             break;
         }
     }

@@ -43,14 +43,14 @@ pub fn filter(directives: &str) -> Result<EnvFilter, Error> {
 /// Lines of the access log may come 20 ms late, and those of the last moment are
 /// lost when the process is killed; every other line is written at once.
 pub fn install(format: LogFormat, filter: EnvFilter) {
-    let outlet = Outlet::open();
     let coloured = format == LogFormat::Text && stderr().is_terminal();
-    let logs = dispatch(format, coloured, filter, outlet);
+    let logs = dispatch(format, coloured, filter, Outlet);
     if tracing::dispatcher::set_global_default(logs).is_err() {
         return;
     }
+    Outlet::open();
     if !coloured {
-        access_log::write_directly(format, outlet);
+        access_log::write_directly(format, Outlet);
     }
     panic::set_hook(Box::new(|panic| {
         let message = crate::edge::recover::message(panic.payload());

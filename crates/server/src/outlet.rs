@@ -4,6 +4,7 @@
 //! after those that came before it.
 
 use std::io::{self, Write, stderr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -19,8 +20,13 @@ const WAIT: Duration = Duration::from_millis(20);
 /// until they are taken.
 const MOST: usize = 64 * 1024;
 
+/// How long to wait for room where one cannot wait in the system: a standard
+/// error that somebody else has made non-blocking.
+const ROOM: Duration = Duration::from_millis(1);
+
 /// What this process has gathered.
 static LINES: Lines = Lines {
+    gathers: AtomicBool::new(false),
     gathered: Mutex::new(Gathered {
         bytes: Vec::new(),
         asleep: false,
@@ -30,12 +36,11 @@ static LINES: Lines = Lines {
 
 /// Standard error, as a place for lines.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Outlet {
-    /// Whether there is a thread that writes what was gathered.
-    gathers: bool,
-}
+pub(crate) struct Outlet;
 
 struct Lines {
+    /// Whether there is a thread that writes what was gathered.
+    gathers: AtomicBool,
     gathered: Mutex<Gathered>,
     came: Condvar,
 }
@@ -52,24 +57,25 @@ pub(crate) fn flush() {
 }
 
 impl Outlet {
-    /// Opens it; to be called once.
-    pub(crate) fn open() -> Self {
+    /// Has lines gathered from now on; to be called once.
+    pub(crate) fn open() {
         // The thread ends with the process, and leaves nothing undone then that
         // `flush` does not do.
         let thread = thread::Builder::new().name("log".into());
-        Self {
-            gathers: thread.spawn(|| LINES.write_for_good()).is_ok(),
-        }
+        let gathers = thread.spawn(|| LINES.write_for_good()).is_ok();
+        LINES.gathers.store(gathers, Ordering::Relaxed);
     }
-}
 
-impl Outlet {
+    fn gathers(self) -> bool {
+        LINES.gathers.load(Ordering::Relaxed)
+    }
+
     /// Takes a line that may wait for others.
     pub(crate) fn add(self, line: &[u8]) {
-        if self.gathers {
+        if self.gathers() {
             LINES.add(line);
         } else {
-            let _ = stderr().write_all(line);
+            let _ = write_whole(&mut stderr(), line);
         }
     }
 }
@@ -110,9 +116,24 @@ impl Lines {
 impl Gathered {
     /// Without a standard error there is nobody to tell.
     fn write(&mut self) {
-        let _ = stderr().write_all(&self.bytes);
+        let _ = write_whole(&mut stderr(), &self.bytes);
         self.bytes.clear();
     }
+}
+
+/// Writes all of it, and waits for room where `write_all` would leave a line
+/// torn.
+fn write_whole(out: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
+    while !bytes.is_empty() {
+        match out.write(bytes) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => bytes = &bytes[written..],
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => thread::sleep(ROOM),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 impl MakeWriter<'_> for Outlet {
@@ -124,7 +145,7 @@ impl MakeWriter<'_> for Outlet {
 
     fn make_writer_for(&self, metadata: &Metadata<'_>) -> Line {
         Line {
-            waits: self.gathers && metadata.target() == access_log::TARGET,
+            waits: self.gathers() && metadata.target() == access_log::TARGET,
         }
     }
 }
@@ -142,12 +163,53 @@ impl Write for Line {
         } else {
             let mut gathered = LINES.lock();
             gathered.write();
-            stderr().write_all(line)?;
+            write_whole(&mut stderr(), line)?;
         }
         Ok(line.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Takes three bytes at a time, and refuses two times of three.
+    #[derive(Default)]
+    struct Narrow {
+        taken: Vec<u8>,
+        times: usize,
+    }
+
+    impl Write for Narrow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.times += 1;
+            match self.times % 3 {
+                0 => Err(io::ErrorKind::WouldBlock.into()),
+                1 => Err(io::ErrorKind::Interrupted.into()),
+                _ => self.taken.write(&bytes[..bytes.len().min(3)]),
+            }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_line_is_written_whole_where_there_is_little_room() {
+        let mut narrow = Narrow::default();
+        write_whole(&mut narrow, b"a line that is long\n").unwrap();
+        assert_eq!(narrow.taken, b"a line that is long\n");
+    }
+
+    #[test]
+    fn writing_ends_where_nothing_is_taken() {
+        let mut full: &mut [u8] = &mut [0; 4];
+        let error = write_whole(&mut full, b"longer").unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::WriteZero);
     }
 }

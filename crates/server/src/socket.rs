@@ -7,8 +7,10 @@
 //! written is gathered while a connection is worked on, and goes out when that
 //! is done.
 
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -16,6 +18,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::task::coop;
 
 /// How much is gathered. What is larger goes out at once, with what was
 /// gathered before it and without being copied.
@@ -32,7 +35,15 @@ pub(crate) struct Socket {
 
 /// The end of the socket that HTTP does not see.
 #[derive(Clone, Debug)]
-pub(crate) struct Line(Arc<Mutex<Outgoing>>);
+pub(crate) struct Line(Arc<Ends>);
+
+/// What both ends know.
+#[derive(Debug)]
+struct Ends {
+    outgoing: Mutex<Outgoing>,
+    /// How many bytes HTTP has read.
+    came: AtomicU64,
+}
 
 #[derive(Debug)]
 struct Outgoing {
@@ -49,13 +60,16 @@ struct Outgoing {
 /// The two ends of a connection.
 pub(crate) fn cut(stream: TcpStream) -> (Socket, Line) {
     let (read, stream) = stream.into_split();
-    let line = Line(Arc::new(Mutex::new(Outgoing {
-        stream,
-        gathered: Vec::new(),
-        gone: 0,
-        attended: true,
-        stuck: false,
-    })));
+    let line = Line(Arc::new(Ends {
+        outgoing: Mutex::new(Outgoing {
+            stream,
+            gathered: Vec::new(),
+            gone: 0,
+            attended: true,
+            stuck: false,
+        }),
+        came: AtomicU64::new(0),
+    }));
     let socket = Socket {
         read,
         line: line.clone(),
@@ -76,10 +90,18 @@ impl Line {
         outgoing.stuck || !outgoing.gathered.is_empty()
     }
 
-    /// Lets HTTP send for itself from now on: a connection that has become
-    /// something else is worked on by others.
-    pub(crate) fn leave(&self) {
-        self.lock().attended = false;
+    /// How many bytes HTTP has read.
+    pub(crate) fn came(&self) -> u64 {
+        self.0.came.load(Ordering::Relaxed)
+    }
+
+    /// Lets HTTP send for itself from now on, and sends what was gathered until
+    /// now: a connection that has become something else is worked on by others.
+    pub(crate) fn poll_leave(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Nobody may gather in between, since nobody would send that.
+        let mut outgoing = self.lock();
+        outgoing.attended = false;
+        outgoing.poll_send(context)
     }
 
     /// Whether somebody else holds the other end.
@@ -88,21 +110,31 @@ impl Line {
     }
 
     /// Waits until the client has closed its side too, or has sent nothing for
-    /// so long. A socket that is closed while its client still sends is reset,
-    /// and what the client has not read by then is lost (RFC 9112 §9.6).
-    pub(crate) async fn linger(&self, silence: Duration) {
+    /// so long, or has gone on sending for all of this time. A socket that is
+    /// closed while its client still sends is reset, and what the client has not
+    /// read by then is lost (RFC 9112 §9.6).
+    pub(crate) async fn linger(&self, silence: Duration, all: Duration) {
         let mut rest = [0; 4096];
-        loop {
-            let read = std::future::poll_fn(|context| self.lock().poll_read(context, &mut rest));
-            match tokio::time::timeout(silence, read).await {
-                Ok(Ok(1..)) => {}
-                Ok(Ok(0) | Err(_)) | Err(_) => return,
+        let heard = async {
+            loop {
+                let read = poll_fn(|context| self.lock().poll_read(context, &mut rest));
+                match tokio::time::timeout(silence, read).await {
+                    Ok(Ok(1..)) => {}
+                    Ok(Ok(0) | Err(_)) | Err(_) => return,
+                }
+                // A client that sends without a pause would leave the clock no
+                // chance.
+                coop::consume_budget().await;
             }
-        }
+        };
+        let _ = tokio::time::timeout(all, heard).await;
     }
 
     fn lock(&self) -> MutexGuard<'_, Outgoing> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0
+            .outgoing
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -138,12 +170,21 @@ impl Outgoing {
             let before = self.gathered.len() - self.gone;
             let mut slices = [IoSlice::new(&[]); SLICES];
             slices[0] = IoSlice::new(&self.gathered[self.gone..]);
-            let count = pieces.len().min(SLICES - 1);
-            slices[1..=count].copy_from_slice(&pieces[..count]);
-            let slices = &slices[usize::from(before == 0)..=count];
+            let mut count = 1;
+            for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+                if count == SLICES {
+                    break;
+                }
+                slices[count] = *piece;
+                count += 1;
+            }
+            let slices = &slices[usize::from(before == 0)..count];
             let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
             self.stuck = written.is_pending();
             let written = ready!(written)?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
             self.advance(written.min(before))?;
             if written > before {
                 return Poll::Ready(Ok(written - before));
@@ -182,7 +223,11 @@ impl AsyncRead for Socket {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.read).poll_read(context, into)
+        let before = into.filled().len();
+        let read = Pin::new(&mut self.read).poll_read(context, into);
+        let more = (into.filled().len() - before) as u64;
+        self.line.0.came.fetch_add(more, Ordering::Relaxed);
+        read
     }
 }
 
@@ -225,8 +270,6 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
-    use std::future::poll_fn;
-
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -297,7 +340,9 @@ mod tests {
     #[tokio::test]
     async fn without_attendance_a_flush_sends() {
         let (mut socket, line, mut client) = pair().await;
-        line.leave();
+        socket.write_all(b"and ").await.unwrap();
+        poll_fn(|context| line.poll_leave(context)).await.unwrap();
+        client.read_exact(&mut [0; 4]).await.unwrap();
         socket.write_all(b"hello").await.unwrap();
         socket.flush().await.unwrap();
         client.read_exact(&mut [0; 5]).await.unwrap();
@@ -311,9 +356,43 @@ mod tests {
             let begin = std::time::Instant::now();
             let silence = Duration::from_millis(200);
             let kept = (!closes).then_some(client);
-            line.linger(silence).await;
+            line.linger(silence, silence * 10).await;
             assert_eq!(begin.elapsed() < silence, closes);
             drop(kept);
         }
+    }
+
+    #[tokio::test]
+    async fn lingering_ends_though_the_client_goes_on() {
+        for pause in [Duration::from_millis(20), Duration::ZERO] {
+            let (_socket, line, mut client) = pair().await;
+            let trickle = tokio::spawn(async move {
+                while client.write_all(&[0; 100]).await.is_ok() {
+                    tokio::time::sleep(pause).await;
+                }
+            });
+            let begin = std::time::Instant::now();
+            let (silence, all) = (Duration::from_secs(30), Duration::from_millis(300));
+            line.linger(silence, all).await;
+            let took = begin.elapsed();
+            assert!(took >= all && took < silence / 3, "{took:?}");
+            trickle.abort();
+        }
+    }
+
+    #[tokio::test]
+    async fn pieces_without_anything_are_passed_over() {
+        let (mut socket, line, mut client) = pair().await;
+        poll_fn(|context| line.poll_leave(context)).await.unwrap();
+        let mut pieces = vec![IoSlice::new(&[]); SLICES * 2];
+        pieces.push(IoSlice::new(b"hello"));
+        let written =
+            poll_fn(|context| Pin::new(&mut socket).poll_write_vectored(context, &pieces)).await;
+        assert_eq!(written.unwrap(), 5);
+        client.read_exact(&mut [0; 5]).await.unwrap();
+        assert_eq!(line.came(), 0);
+        client.write_all(b"so").await.unwrap();
+        socket.read_exact(&mut [0; 2]).await.unwrap();
+        assert_eq!(line.came(), 2);
     }
 }

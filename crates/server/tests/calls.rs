@@ -7,12 +7,15 @@ mod support;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Frame, Incoming};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use portolan_gateway::{Body, Gateway, GatewayLayer};
 use portolan_schema::Schema;
 use portolan_server::{Health, Metrics, Peer, Server};
@@ -206,4 +209,60 @@ async fn the_service_behind_the_gateway_sees_the_peer() {
             );
         }
     }
+}
+
+/// A request whose frames all come at once, and cost work one by one, does not
+/// hold up those beside it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_busy_upload_does_not_hold_up_its_connection() {
+    const FRAMES: usize = 5000;
+    const WORK: Duration = Duration::from_micros(200);
+    let (begun, mut begins) = mpsc::unbounded_channel();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let begun = begun.clone();
+        async move {
+            let mut body = request.into_body();
+            let mut size = 0;
+            while let Some(Ok(frame)) = body.frame().await {
+                if size == 0 {
+                    begun.send(()).unwrap();
+                }
+                size += frame.data_ref().map_or(0, Bytes::len);
+                let begin = Instant::now();
+                while begin.elapsed() < WORK {
+                    std::hint::spin_loop();
+                }
+            }
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(size.to_string())))
+        }
+    });
+    let server = Running::start(Server::new(service));
+    let client = Client::builder(TokioExecutor::new())
+        .http2_only(true)
+        .build_http();
+    let get = || {
+        let nothing = Full::<Bytes>::default().boxed();
+        client.request(Request::get(server.url("/fast")).body(nothing).unwrap())
+    };
+    // The connection is there before all of this begins.
+    get().await.unwrap();
+    let frames = std::iter::repeat_with(|| Ok(Frame::data(Bytes::from_static(EMPTY))));
+    let upload = StreamBody::new(tokio_stream::iter(frames.take(FRAMES))).boxed();
+    let upload = Request::post(server.url("/slow")).body(upload).unwrap();
+    let upload = tokio::spawn(client.request(upload));
+    tokio::time::timeout(SOON, begins.recv())
+        .await
+        .expect("the upload begins");
+    for number in 0..10 {
+        let begin = Instant::now();
+        get().await.unwrap();
+        let took = begin.elapsed();
+        assert!(took < Duration::from_millis(100), "{number}: {took:?}");
+    }
+    assert!(!upload.is_finished(), "it takes a second at the least");
+    let answer = upload.await.unwrap().unwrap();
+    assert_eq!(
+        support::text(answer).await,
+        (FRAMES * EMPTY.len()).to_string()
+    );
 }

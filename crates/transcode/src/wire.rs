@@ -1,7 +1,10 @@
 //! The wire format (protobuf.dev, "Encoding"): varints, tags, records.
 
+mod group_ends;
+
 use portolan_schema::Kind;
 
+pub(crate) use self::group_ends::GroupEnds;
 use crate::{Error, Problem};
 
 /// The wire type of a record.
@@ -167,19 +170,8 @@ pub(crate) struct Record<'a> {
     pub(crate) bytes: &'a [u8],
     /// Where the record begins, in the whole input.
     pub(crate) offset: usize,
-}
-
-impl Record<'_> {
-    /// Where the payload begins: good enough for an error, since it takes the
-    /// tag and the length to be as short as they can be.
-    pub(crate) fn payload_offset(&self) -> usize {
-        let varint_length = |value: u64| (64 - (value | 1).leading_zeros() as usize).div_ceil(7);
-        let tag = varint_length(u64::from(self.number) << 3);
-        match self.wire_type {
-            Type::Bytes => self.offset + tag + varint_length(self.bytes.len() as u64),
-            _ => self.offset + tag,
-        }
-    }
+    /// Where `bytes` begin, in the whole input.
+    pub(crate) payload: usize,
 }
 
 /// Walks over records.
@@ -206,17 +198,34 @@ impl<'a> Cursor<'a> {
 
     /// The next record; a group is taken whole.
     pub(crate) fn next(&mut self, depth: u32) -> Result<Option<Record<'a>>, Error> {
+        self.next_noting(depth, None)
+    }
+
+    /// The same; where groups end is known from there, and noted.
+    pub(crate) fn next_noting(
+        &mut self,
+        depth: u32,
+        ends: Option<&GroupEnds>,
+    ) -> Result<Option<Record<'a>>, Error> {
         if self.is_empty() {
             return Ok(None);
         }
-        let record = self.record(depth)?;
+        let record = self.record(depth, ends)?;
         if record.wire_type == Type::End {
             return Err(self.error("an end-group tag without its start"));
         }
         Ok(Some(record))
     }
 
-    fn record(&mut self, depth: u32) -> Result<Record<'a>, Error> {
+    /// All bytes of the record that was the last one.
+    pub(crate) fn whole(&self, last: &Record<'_>) -> &'a [u8] {
+        let start = last.offset.checked_sub(self.base);
+        start
+            .and_then(|start| self.bytes.get(start..self.at))
+            .unwrap_or_default()
+    }
+
+    fn record(&mut self, depth: u32, ends: Option<&GroupEnds>) -> Result<Record<'a>, Error> {
         let offset = self.offset();
         let tag = self.varint()?;
         let number = u32::try_from(tag >> 3)
@@ -236,32 +245,50 @@ impl<'a> Cursor<'a> {
             scalar: 0,
             bytes: &[],
             offset,
+            payload: self.offset(),
         };
         match wire_type {
             Type::Varint => record.scalar = self.varint()?,
             Type::Fixed64 => record.scalar = self.fixed64()?,
             Type::Fixed32 => record.scalar = u64::from(self.fixed32()?),
-            Type::Bytes => record.bytes = self.bytes()?,
-            Type::Start => record.bytes = self.group(number, depth)?,
+            Type::Bytes => (record.bytes, record.payload) = self.bytes()?,
+            Type::Start => record.bytes = self.group(number, depth, ends)?,
             Type::End => {}
         }
         Ok(record)
     }
 
-    fn group(&mut self, number: u32, depth: u32) -> Result<&'a [u8], Error> {
+    fn group(
+        &mut self,
+        number: u32,
+        depth: u32,
+        ends: Option<&GroupEnds>,
+    ) -> Result<&'a [u8], Error> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(self.error("groups are nested too deeply"));
         };
         let start = self.at;
+        if let Some(end) = ends.and_then(|ends| ends.find(self.base + start)) {
+            let end = end - self.base;
+            self.at = end;
+            self.varint()?;
+            return Ok(&self.bytes[start..end]);
+        }
+        let mut has_groups = false;
         loop {
             let before = self.at;
             if self.is_empty() {
                 return Err(self.truncated());
             }
-            let record = self.record(depth)?;
+            let record = self.record(depth, ends)?;
+            has_groups |= record.wire_type == Type::Start;
             if record.wire_type == Type::End {
                 if record.number != number {
                     return Err(self.error("an end-group tag of another group"));
+                }
+                // What has no groups in it is walked by its own level only.
+                if let Some(ends) = ends.filter(|_| has_groups) {
+                    ends.note(self.base + start, self.base + before);
                 }
                 return Ok(&self.bytes[start..before]);
             }
@@ -292,15 +319,17 @@ impl<'a> Cursor<'a> {
         Ok(value)
     }
 
-    fn bytes(&mut self) -> Result<&'a [u8], Error> {
+    /// A payload, and where it begins in the whole input.
+    fn bytes(&mut self) -> Result<(&'a [u8], usize), Error> {
         let length = self.varint()?;
+        let start = self.offset();
         let rest = &self.bytes[self.at..];
         let length = usize::try_from(length)
             .ok()
             .filter(|length| *length <= rest.len())
             .ok_or_else(|| self.truncated())?;
         self.at += length;
-        Ok(&rest[..length])
+        Ok((&rest[..length], start))
     }
 
     fn truncated(&self) -> Error {

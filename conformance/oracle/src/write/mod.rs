@@ -145,8 +145,13 @@ impl<'a> Writer<'a> {
         if rest.is_empty() {
             return self.message(id, only.bytes, only.payload_offset());
         }
-        // Concatenating encoded messages merges them.
+        // Concatenating encoded messages merges them. Each is one, so that
+        // none ends in the middle of a record that the next one continues.
         let mut merged = only.bytes.to_vec();
+        for record in std::iter::once(&only).chain(&rest) {
+            let mut piece = Cursor::new(record.bytes, record.payload_offset());
+            while piece.next(self.levels)?.is_some() {}
+        }
         for record in rest {
             merged.extend_from_slice(record.bytes);
         }

@@ -95,7 +95,7 @@ impl Writer<'_> {
         base: usize,
     ) -> Result<(), Error> {
         let records = self.sorted(table, wire, base)?;
-        let Some((index, record)) = records.first() else {
+        let Some((index, record)) = records.last() else {
             return Err(Error::new(
                 Problem::NoForm("a google.protobuf.Value without a value"),
                 base,

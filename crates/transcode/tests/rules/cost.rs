@@ -2,7 +2,11 @@
 //! generous: what is quadratic misses them by far, even on a fast machine.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use portolan_schema::Schema;
+use portolan_transcode::{Transcoder, WriteOptions};
 
 use crate::contract::{Wire, read, wire, write};
 
@@ -161,4 +165,69 @@ fn long_strings() {
         .unwrap()),
         mask
     );
+}
+
+/// A message type that has itself in a group, a group in a list, and a number.
+fn nest() -> Transcoder {
+    let field = |name: &str, number: u64, label: u64, kind: u64| {
+        let field = wire().bytes(1, name).varint(3, number);
+        field.varint(4, label).varint(5, kind)
+    };
+    let (group, int32, optional, repeated) = (10, 5, 1, 3);
+    let message = wire()
+        .bytes(1, "Nest")
+        .bytes(2, field("in", 1, optional, group).bytes(6, ".Nest"))
+        .bytes(2, field("a", 2, optional, int32))
+        .bytes(2, field("many", 3, repeated, group).bytes(6, ".Nest"));
+    let file = wire().bytes(1, "nest.proto").bytes(4, message);
+    let set = wire().bytes(1, file).0;
+    Transcoder::new(Arc::new(Schema::from_descriptor_sets([&*set]).unwrap()))
+}
+
+#[test]
+fn groups_in_groups() {
+    let transcoder = nest();
+    let id = transcoder.schema().message_by_name("Nest").unwrap();
+    let keep = WriteOptions {
+        keep_unknown: true,
+        ..WriteOptions::default()
+    };
+    let write = |bytes: &[u8], options: &WriteOptions| {
+        let mut json = Vec::new();
+        transcoder
+            .wire_to_json(id, bytes, &mut json, options)
+            .unwrap();
+        String::from_utf8(json).unwrap()
+    };
+    let unknown = || wire().varint(9, 1).0.repeat(1_000_000);
+
+    // At each level what comes twice stands behind the group, so that every
+    // level is read with care, which needs to know where the group ends.
+    let deep = (0..98).fold(Wire(unknown()), |inner, _| {
+        wire().group(1, inner).varint(2, 3).varint(2, 4)
+    });
+    let expected = format!("{}{{}}{}", r#"{"in":"#.repeat(98), r#","a":4}"#.repeat(98));
+    let found = within("one in the other", || {
+        write(&deep.0, &WriteOptions::default())
+    });
+    assert_eq!(found, expected);
+    within("one in the other, kept", || write(&deep.0, &keep));
+
+    // A group that comes again at each level is merged with the first.
+    let deep = (0..98).fold(Wire(unknown()), |inner, _| {
+        let first = wire().group(1, wire().varint(2, 4));
+        Wire([first.0, wire().group(1, inner).0].concat())
+    });
+    let expected = format!(
+        r#"{}{{"a":4}}{}"#,
+        r#"{"in":"#.repeat(98),
+        r#","a":4}"#.repeat(97) + "}"
+    );
+    let found = within("merged", || write(&deep.0, &WriteOptions::default()));
+    assert_eq!(found, expected);
+    // Many towers of groups, side by side in a list.
+    let tower = (0..90).fold(wire(), |inner, _| wire().group(1, inner));
+    let many = wire().group(3, tower).0.repeat(3_000);
+    let late = Wire([many, wire().varint(2, 1).varint(2, 2).0].concat());
+    within("side by side", || write(&late.0, &WriteOptions::default()));
 }

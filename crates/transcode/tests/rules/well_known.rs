@@ -564,3 +564,28 @@ fn wire_that_json_cannot_say() {
     }
     check_texts(&found);
 }
+
+#[test]
+fn the_last_number_of_a_value_is_judged() {
+    let number = |bits: f64| wire().fixed64(2, bits.to_bits()).0;
+    let list = |value: &[u8]| wire().bytes(1, value).0;
+    let good = [number(f64::NAN), number(1.0)].concat();
+    let wrong = [number(1.0), number(f64::NAN)].concat();
+    assert_eq!(write("google.protobuf.Value", &good).unwrap(), "1");
+    assert_eq!(
+        write("google.protobuf.ListValue", &list(&good)).unwrap(),
+        "[1]"
+    );
+    let refusal = "a google.protobuf.Value of NaN or Infinity, which JSON has no number for";
+    for (name, bytes, place) in [
+        ("google.protobuf.Value", wrong.clone(), "$: at byte 9"),
+        (
+            "google.protobuf.ListValue",
+            list(&wrong),
+            "$[0]: at byte 11",
+        ),
+    ] {
+        let error = write(name, &bytes).unwrap_err().to_string();
+        assert_eq!(error.replace(&format!("{refusal} "), ""), place);
+    }
+}

@@ -604,3 +604,80 @@ fn a_required_field_must_be_on_the_wire() {
         r#"{"must":1,"inner":{"list":[{"must":1}],"must":1}}"#
     );
 }
+
+#[test]
+fn what_is_merged_is_whole_piece_by_piece() {
+    // A piece that breaks off is not made whole by the next one, and what is
+    // wrong within a piece is said with its place in the input.
+    let inner = |bytes: &[u8]| wire().bytes(18, bytes).0;
+    let bad_name = || wire().bytes(2, b"\xff");
+    let pieces = |first: &[u8], second: &[u8]| [inner(first), inner(second)].concat();
+    let refusal = |name: &str, bytes: &[u8]| write(name, bytes).unwrap_err().to_string();
+    let item = |message: Wire| {
+        let item = wire().varint(2, 1000).bytes(3, message);
+        wire().group(1, item).0
+    };
+    check_texts(&[
+        (
+            refusal("Scalars", &pieces(b"\x08", b"\x01")),
+            "$.inner: the message ends in the middle of a value at byte 4",
+        ),
+        (
+            refusal("Scalars", &pieces(b"\x3b", b"\x3c")),
+            "$.inner: the message ends in the middle of a value at byte 4",
+        ),
+        (
+            refusal("Scalars", &pieces(&wire().varint(1, 1).0, &bad_name().0)),
+            "$.inner.name: a string that is not UTF-8 at byte 10",
+        ),
+        (
+            refusal("Scalars", &pieces(&bad_name().0, &wire().varint(1, 1).0)),
+            "$.inner.name: a string that is not UTF-8 at byte 5",
+        ),
+        // A tag and a length that are longer than they need to be.
+        (
+            refusal("Scalars", b"\x92\x81\x00\x83\x80\x00\x12\x01\xff"),
+            "$.inner.name: a string that is not UTF-8 at byte 8",
+        ),
+        // What is missing may be in any piece: the last one is named.
+        (
+            refusal(
+                "old.Set",
+                &[
+                    wire().bytes(1001, []).0,
+                    wire().bytes(1001, wire().varint(9, 1)).0,
+                ]
+                .concat(),
+            ),
+            "$[rules.old.Other.other]: required field `name` is missing at byte 6",
+        ),
+        // An item of a message set, behind another.
+        (
+            refusal(
+                "old.Set",
+                &[item(wire()), item(wire().bytes(2, b"\x0b"))].concat(),
+            ),
+            "$[rules.old.Item.item].inner: the message ends in the middle of a value at byte 16",
+        ),
+    ]);
+}
+
+#[test]
+fn what_is_wrong_in_a_map_entry_has_its_key() {
+    // Also when the value is left out, and has no form then.
+    let entry = |value: Wire| {
+        let entry = [wire().bytes(1, "k").0, value.0].concat();
+        wire().bytes(14, entry).0
+    };
+    let refusal = |bytes: &[u8]| write("Maps", bytes).unwrap_err().to_string();
+    check_texts(&[
+        (
+            refusal(&entry(wire())),
+            r#"$.values["k"]: a google.protobuf.Value without a value at byte 0"#,
+        ),
+        (
+            refusal(&entry(wire().bytes(2, []))),
+            r#"$.values["k"]: a google.protobuf.Value without a value at byte 7"#,
+        ),
+    ]);
+}

@@ -351,7 +351,12 @@ impl<'a> Draft<'a> {
         let connection = self.connection;
         let inserts = match &mut self.inserts {
             Some(inserts) if inserts.space == space => inserts,
-            inserts => inserts.insert(Inserts::prepare(connection, space)?),
+            inserts => {
+                // Those of another namespace go back first, since most of them
+                // are the same.
+                *inserts = None;
+                inserts.insert(Inserts::prepare(connection, space)?)
+            }
         };
         inserts.memory.execute((
             number,

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 
-use super::{Careful, of_type};
+use super::{Body, Careful, of_type};
 use crate::Error;
 use crate::table::FieldEntry;
-use crate::wire::{Cursor, Record};
+use crate::wire::Record;
 
 impl Careful<'_> {
     pub(super) fn map<'w>(
@@ -32,7 +32,7 @@ impl Careful<'_> {
         for record in records {
             let mut key = None;
             let mut values = Vec::new();
-            for (index, inner) in self.sorted(entry, record.bytes, record.payload_offset())? {
+            for (index, inner) in self.sorted(entry, Body::of(&record))? {
                 if index == key_index {
                     key = Some(inner);
                 } else if index == value_index {
@@ -59,14 +59,13 @@ impl Careful<'_> {
             self.element(&mut first);
             self.values.out.extend(&key);
             self.values.out.push(b':');
-            if values.is_empty() {
-                self.default_value(value_field, offset)?;
+            let written = if values.is_empty() {
+                self.default_value(value_field, offset)
             } else {
                 self.singular(value_field, values.iter().copied())
-                    .map_err(|error| {
-                        error.at_key(&String::from_utf8_lossy(&key[1..key.len() - 1]))
-                    })?;
-            }
+            };
+            written
+                .map_err(|error| error.at_key(&String::from_utf8_lossy(&key[1..key.len() - 1])))?;
         }
         self.values.out.push(b'}');
         Ok(())
@@ -75,7 +74,7 @@ impl Careful<'_> {
     /// The value of a map entry that carries none.
     fn default_value(&mut self, field: &FieldEntry, offset: usize) -> Result<(), Error> {
         match field.kind.message() {
-            Some(id) => self.message(id, &[], offset),
+            Some(id) => self.message(id, Body::Whole(&[], offset)),
             None => {
                 self.values.default_scalar(field.kind);
                 Ok(())
@@ -105,14 +104,15 @@ impl Careful<'_> {
             return Ok(false);
         }
         let mut last = None;
-        let mut cursor = Cursor::new(record.bytes, record.payload_offset());
-        while let Some(inner) = cursor.next(self.levels)? {
+        let mut walk = Body::of(record).walk();
+        while let Some(inner) = self.next(&mut walk)? {
             if of_type(entry, &inner, index) == Some(index) {
                 last = Some(inner.scalar);
             }
         }
         Ok(last.is_some_and(|number| self.is_unknown_enum(value_field, number)))
     }
+
     /// The key of a map entry, always a string; the default when it is left out.
     fn map_key(
         &mut self,

@@ -3,9 +3,9 @@
 
 use portolan_schema::Cardinality;
 
-use super::{Careful, is_zero};
-use crate::table::{FieldEntry, MessageTable, SeenWords};
-use crate::wire::{self, Cursor, Record};
+use super::{Body, Careful, is_zero};
+use crate::table::{FieldEntry, MessageTable, Seen};
+use crate::wire::{self, Record};
 use crate::{Error, PrintDefaults, Problem};
 
 impl Careful<'_> {
@@ -13,20 +13,19 @@ impl Careful<'_> {
     pub(super) fn members(
         &mut self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
         first: &mut bool,
     ) -> Result<(), Error> {
         let unknown = if table.is_message_set {
-            let items = self.items(table, wire, base)?;
-            self.fields(table, &items.known, base, first)?;
+            let items = self.items(table, body)?;
+            self.fields(table, items.body(body), first)?;
             items.unknown
         } else {
-            self.fields(table, wire, base, first)?;
+            self.fields(table, body, first)?;
             if !self.values.options.keep_unknown {
                 return Ok(());
             }
-            self.unknown_records(table, wire, base)?
+            self.unknown_records(table, body)?
         };
         if self.values.options.keep_unknown {
             self.unknown(&unknown, first);
@@ -38,21 +37,17 @@ impl Careful<'_> {
     fn fields(
         &mut self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
         first: &mut bool,
     ) -> Result<(), Error> {
-        let mut words = SeenWords::new();
-        let mut seen = words.begin(table);
-        if self.is_in_order(table, wire, base)? {
-            self.members_in_order(table, wire, base, first, |index| {
-                words.mark(&mut seen, index);
-            })?;
+        let mut seen = self.words.begin(table);
+        if self.is_in_order(table, body)? {
+            self.members_in_order(table, body, first, &mut seen)?;
         } else {
-            let records = self.sorted(table, wire, base)?;
+            let records = self.sorted(table, body)?;
             for group in records.chunk_by(|left, right| left.0 == right.0) {
                 let index = group[0].0;
-                words.mark(&mut seen, index);
+                self.words.mark(&mut seen, index);
                 self.member(
                     &table.fields[index],
                     group.iter().map(|(_, record)| *record),
@@ -60,39 +55,40 @@ impl Careful<'_> {
                 )?;
             }
         }
-        for (index, field) in table.fields.iter().enumerate() {
-            if !words.has(&seen, index) && self.values.prints_unset(field) {
-                self.key_of(field, first);
-                self.values.unset(field);
+        if self.values.options.print_defaults != PrintDefaults::No {
+            for (index, field) in table.fields.iter().enumerate() {
+                if !self.words.has(&seen, index) && self.values.prints_unset(field) {
+                    self.key_of(field, first);
+                    self.values.unset(field);
+                }
             }
         }
         if table.has_required {
             let missing = table.fields.iter().enumerate().find(|(index, field)| {
-                field.cardinality == Cardinality::Required && !words.has(&seen, *index)
+                field.cardinality == Cardinality::Required && !self.words.has(&seen, *index)
             });
             if let Some((_, field)) = missing {
                 return Err(Error::new(
                     Problem::Missing(field.json_name.to_string()),
-                    base,
+                    body.offset(),
                 ));
             }
         }
+        self.words.end(seen);
         Ok(())
     }
 
     fn members_in_order(
         &mut self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
         first: &mut bool,
-        mut mark: impl FnMut(usize),
+        seen: &mut Seen,
     ) -> Result<(), Error> {
         let mut guess = 0;
-        let mut cursor = Cursor::new(wire, base);
+        let mut walk = body.walk();
         loop {
-            let run = cursor.clone();
-            let Some(record) = cursor.next(self.levels)? else {
+            let Some(record) = self.next(&mut walk)? else {
                 return Ok(());
             };
             let Some(index) = self.find(table, &record, guess) else {
@@ -100,33 +96,28 @@ impl Careful<'_> {
             };
             let field = &table.fields[index];
             guess = index + 1;
-            mark(index);
+            self.words.mark(seen, index);
             if field.cardinality.is_singular() {
                 self.member(field, std::iter::once(record), first)?;
                 continue;
             }
-            // Leave the cursor behind the last record of the field.
+            // Leave the walk behind the last record of the field.
+            let mut records = vec![record];
             loop {
-                let before = cursor.clone();
-                match cursor.next(self.levels)? {
-                    Some(next) if next.number == record.number => {}
+                let before = walk.clone();
+                match self.next(&mut walk)? {
+                    Some(next) if next.number == record.number => {
+                        if self.find(table, &next, index) == Some(index) {
+                            records.push(next);
+                        }
+                    }
                     Some(_) => {
-                        cursor = before;
+                        walk = before;
                         break;
                     }
                     None => break,
                 }
             }
-            let end = cursor.offset();
-            let mut run = run;
-            let levels = self.levels;
-            let records = std::iter::from_fn(move || {
-                (run.offset() < end)
-                    .then(|| run.next(levels).ok().flatten())
-                    .flatten()
-            })
-            .filter(|record| self.find(table, record, index) == Some(index));
-            let records: Vec<Record<'_>> = records.collect();
             self.member(field, records.iter().copied(), first)?;
         }
     }

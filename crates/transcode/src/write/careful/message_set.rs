@@ -2,72 +2,70 @@
 //! that carry their number as a field (descriptor.proto,
 //! `message_set_wire_format`).
 
-use super::Careful;
+use super::{Body, Careful};
 use crate::Error;
 use crate::table::MessageTable;
-use crate::wire::{self, Cursor, Record, Type};
+use crate::wire::{self, Record, Type};
 
 /// A message set taken apart.
 #[derive(Default)]
-pub(super) struct Items {
-    /// The known items, as ordinary extensions are on the wire.
-    pub(super) known: Vec<u8>,
+pub(super) struct Items<'w> {
+    /// The known items, as the records of ordinary extensions.
+    known: Vec<Record<'w>>,
     /// What is left, as it is.
     pub(super) unknown: Vec<u8>,
 }
 
+impl Items<'_> {
+    /// The known items of what was taken apart.
+    pub(super) fn body(&self, whole: Body<'_>) -> Body<'_> {
+        Body::Records(&self.known, whole.offset())
+    }
+}
+
 impl Careful<'_> {
-    pub(super) fn items(
+    pub(super) fn items<'w>(
         &self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-    ) -> Result<Items, Error> {
+        body: Body<'w>,
+    ) -> Result<Items<'w>, Error> {
         let mut items = Items::default();
-        let mut cursor = Cursor::new(wire, base);
-        loop {
-            let start = cursor.offset() - base;
-            let Some(record) = cursor.next(self.levels)? else {
-                return Ok(items);
-            };
-            let whole = &wire[start..cursor.offset() - base];
+        let mut walk = body.walk();
+        while let Some((record, whole)) = self.next_whole(&mut walk)? {
             if (record.number, record.wire_type) == (wire::ITEM, Type::Start) {
                 match self.item(table, &record)? {
-                    Some((number, message)) => {
-                        items
-                            .known
-                            .extend_from_slice(&wire::tag(number, Type::Bytes));
-                        wire::put_varint(&mut items.known, message.len() as u64);
-                        items.known.extend_from_slice(message);
-                    }
+                    Some(extension) => items.known.push(extension),
                     None => items.unknown.extend_from_slice(whole),
                 }
             } else if self.find(table, &record, 0).is_some() {
                 // Parsers take the ordinary form too.
-                items.known.extend_from_slice(whole);
+                items.known.push(record);
             } else {
                 items.unknown.extend_from_slice(whole);
             }
         }
+        Ok(items)
     }
 
-    /// The number of a known extension, and its message.
+    /// The record that an item would be if it were an ordinary extension;
+    /// `None` when the contract has none of its number.
     fn item<'w>(
         &self,
         table: &MessageTable,
         group: &Record<'w>,
-    ) -> Result<Option<(u32, &'w [u8])>, Error> {
+    ) -> Result<Option<Record<'w>>, Error> {
         let (mut number, mut message) = (None, None);
-        let mut cursor = Cursor::new(group.bytes, group.payload_offset());
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = Body::of(group).walk();
+        while let Some(record) = self.next(&mut walk)? {
             match (record.number, record.wire_type) {
                 (wire::ITEM_TYPE, Type::Varint) => number = u32::try_from(record.scalar).ok(),
-                (wire::ITEM_MESSAGE, Type::Bytes) => message = Some(record.bytes),
+                (wire::ITEM_MESSAGE, Type::Bytes) => message = Some(record),
                 _ => {}
             }
         }
         Ok(number
             .zip(message)
-            .filter(|(number, _)| table.by_number(*number, 0).is_some()))
+            .filter(|(number, _)| table.by_number(*number, 0).is_some())
+            .map(|(number, message)| Record { number, ..message }))
     }
 }

@@ -4,6 +4,7 @@
 //! It looks at the order of a message's fields first. What is in the order that
 //! encoders write is walked, anything else sorted; both may allocate.
 
+mod body;
 mod layout;
 mod map;
 mod members;
@@ -14,11 +15,12 @@ mod well_known;
 
 use portolan_schema::{Cardinality, Kind, MessageId};
 
+use self::body::Body;
 use super::is_zero;
 use super::values::Values;
 use crate::raw::{Input, Output};
-use crate::table::{FieldEntry, Form, MessageTable};
-use crate::wire::{self, Cursor, Record};
+use crate::table::{FieldEntry, Form, MessageTable, SeenWords};
+use crate::wire::{self, Cursor, GroupEnds, Record};
 use crate::{Error, Problem, Transcoder, WriteOptions};
 
 /// Reads wire bytes and appends JSON.
@@ -26,6 +28,10 @@ pub(super) struct Careful<'a> {
     values: Values<'a>,
     /// How many more levels may be entered.
     levels: u32,
+    /// Which fields of the messages around were there.
+    words: SeenWords,
+    /// Of the groups of the whole input.
+    group_ends: GroupEnds,
 }
 
 impl<'a> Careful<'a> {
@@ -33,21 +39,28 @@ impl<'a> Careful<'a> {
         Self {
             values: Values::new(transcoder, *options, out),
             levels: options.recursion_limit,
+            words: SeenWords::new(),
+            group_ends: GroupEnds::default(),
         }
     }
 
     /// Gives the output back.
     pub(super) fn finish(self) -> Output {
+        self.words.put_by();
         self.values.out
     }
 
-    /// A message; `base` is where `wire` begins in the whole input.
-    pub(super) fn message(&mut self, id: MessageId, wire: &[u8], base: usize) -> Result<(), Error> {
+    /// The whole input as a message of this type.
+    pub(super) fn whole(&mut self, id: MessageId, wire: &[u8]) -> Result<(), Error> {
+        self.message(id, Body::Whole(wire, 0))
+    }
+
+    fn message(&mut self, id: MessageId, body: Body<'_>) -> Result<(), Error> {
         let table = self.values.transcoder.table(id);
         let Some(levels) = self.levels.checked_sub(1) else {
             return Err(Error::new(
                 Problem::TooDeep(self.values.options.recursion_limit),
-                base,
+                body.offset(),
             ));
         };
         self.levels = levels;
@@ -55,17 +68,17 @@ impl<'a> Careful<'a> {
             Form::Plain => {
                 self.values.out.push(b'{');
                 let mut first = true;
-                self.members(table, wire, base, &mut first)?;
+                self.members(table, body, &mut first)?;
                 self.values.out.push(b'}');
                 Ok(())
             }
-            Form::Any => self.any(table, wire, base),
-            Form::Timestamp => self.timestamp(wire, base),
-            Form::Duration => self.duration(wire, base),
-            Form::FieldMask => self.field_mask(wire, base),
-            Form::Struct | Form::ListValue => self.only_field(table, wire, base),
-            Form::Value => self.dynamic_value(table, wire, base),
-            Form::Wrapper => self.wrapper(table, wire, base),
+            Form::Any => self.any(table, body),
+            Form::Timestamp => self.timestamp(body),
+            Form::Duration => self.duration(body),
+            Form::FieldMask => self.field_mask(body),
+            Form::Struct | Form::ListValue => self.only_field(table, body),
+            Form::Value => self.dynamic_value(table, body),
+            Form::Wrapper => self.wrapper(table, body),
         }?;
         self.levels += 1;
         Ok(())
@@ -79,15 +92,14 @@ impl<'a> Careful<'a> {
         wire: &[u8],
     ) -> Result<(), Error> {
         let field = &table.fields[index];
+        let mut body = Body::Whole(wire, 0);
         let items;
-        let wire = if table.is_message_set {
-            items = self.items(table, wire, 0)?;
-            &items.known
-        } else {
-            wire
-        };
+        if table.is_message_set {
+            items = self.items(table, body)?;
+            body = items.body(body);
+        }
         let records: Vec<Record<'_>> = self
-            .sorted(table, wire, 0)?
+            .sorted(table, body)?
             .into_iter()
             .filter(|(found, _)| *found == index)
             .map(|(_, record)| record)
@@ -124,19 +136,15 @@ impl<'a> Careful<'a> {
             };
             return self.value(field, &record);
         };
-        let Some(only) = records.next() else {
+        let Some(first) = records.next() else {
             return Ok(());
         };
-        let rest: Vec<Record<'w>> = records.collect();
-        if rest.is_empty() {
-            return self.message(id, only.bytes, only.payload_offset());
-        }
-        // Concatenating encoded messages merges them.
-        let mut merged = only.bytes.to_vec();
-        for record in rest {
-            merged.extend_from_slice(record.bytes);
-        }
-        self.message(id, &merged, only.payload_offset())
+        let Some(second) = records.next() else {
+            return self.message(id, Body::of(&first));
+        };
+        let mut pieces = vec![first, second];
+        pieces.extend(records);
+        self.message(id, Body::Pieces(&pieces))
     }
 
     fn list<'w>(
@@ -156,7 +164,7 @@ impl<'a> Careful<'a> {
             } else if matches!(field.kind, Kind::Float | Kind::Double) {
                 self.packed_floats(field.kind, &record, &mut first)?;
             } else {
-                let mut packed = Cursor::new(record.bytes, record.payload_offset());
+                let mut packed = Cursor::new(record.bytes, record.payload);
                 while !packed.is_empty() {
                     let value = packed_value(&mut packed, field.kind, &record)?;
                     if !self.is_unknown_enum(field, value.scalar) {
@@ -199,18 +207,13 @@ impl<'a> Careful<'a> {
             return Ok(());
         }
         let whole = record.bytes.len() - rest.len();
-        Err(Error::new(
-            Problem::Truncated,
-            record.payload_offset() + whole,
-        ))
+        Err(Error::new(Problem::Truncated, record.payload + whole))
     }
 
     /// A single value of a field that is there.
     fn value(&mut self, field: &FieldEntry, record: &Record<'_>) -> Result<(), Error> {
         match field.kind {
-            Kind::Message(id) | Kind::Delimited(id) => {
-                self.message(id, record.bytes, record.payload_offset())
-            }
+            Kind::Message(id) | Kind::Delimited(id) => self.message(id, Body::of(record)),
             kind => self.scalar(kind, record),
         }
     }
@@ -224,7 +227,7 @@ impl<'a> Careful<'a> {
                 if !self.values.string(&bytes, 0, record.bytes.len()) {
                     return Err(Error::new(
                         Problem::Wire("a string that is not UTF-8"),
-                        record.payload_offset(),
+                        record.payload,
                     ));
                 }
             }
@@ -279,5 +282,6 @@ fn packed_value<'w>(
         scalar,
         bytes: &[],
         offset,
+        payload: offset,
     })
 }

@@ -1,24 +1,33 @@
 //! The order of fields on the wire, which is free.
 
-use super::Careful;
+use super::{Body, Careful};
 use crate::Error;
-use crate::table::{MessageTable, SeenWords};
-use crate::wire::{Cursor, Record};
+use crate::table::{MessageTable, Seen};
+use crate::wire::Record;
 
 impl Careful<'_> {
     /// Whether no field is interrupted or repeated against the contract. Looks
     /// at this level only, so that nothing below is read twice.
     pub(super) fn is_in_order(
-        &self,
+        &mut self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
     ) -> Result<bool, Error> {
-        let mut words = SeenWords::new();
-        let mut seen = words.begin(table);
+        let mut seen = self.words.begin(table);
+        let is_in_order = self.is_in_order_beside(table, body, &mut seen);
+        self.words.end(seen);
+        is_in_order
+    }
+
+    fn is_in_order_beside(
+        &mut self,
+        table: &MessageTable,
+        body: Body<'_>,
+        seen: &mut Seen,
+    ) -> Result<bool, Error> {
         let mut previous = usize::MAX;
-        let mut cursor = Cursor::new(wire, base);
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = body.walk();
+        while let Some(record) = self.next(&mut walk)? {
             let Some(index) = self.find(table, &record, previous.wrapping_add(1)) else {
                 // An unknown field between two pieces of a list parts them too.
                 previous = usize::MAX;
@@ -26,11 +35,11 @@ impl Careful<'_> {
             };
             let field = &table.fields[index];
             let continues = index == previous && !field.cardinality.is_singular();
-            if words.mark(&mut seen, index) && !continues {
+            if self.words.mark(seen, index) && !continues {
                 return Ok(false);
             }
             if let Some(oneof) = field.oneof
-                && words.mark(&mut seen, table.fields.len() + oneof)
+                && self.words.mark(seen, table.fields.len() + oneof)
             {
                 return Ok(false);
             }
@@ -44,12 +53,11 @@ impl Careful<'_> {
     pub(super) fn sorted<'w>(
         &self,
         table: &MessageTable,
-        wire: &'w [u8],
-        base: usize,
+        body: Body<'w>,
     ) -> Result<Vec<(usize, Record<'w>)>, Error> {
         let mut records = Vec::new();
-        let mut cursor = Cursor::new(wire, base);
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = body.walk();
+        while let Some(record) = self.next(&mut walk)? {
             if let Some(index) = self.find(table, &record, 0) {
                 records.push((index, record));
             }

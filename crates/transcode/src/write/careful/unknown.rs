@@ -3,7 +3,7 @@
 
 use portolan_schema::Cardinality;
 
-use super::{Careful, packed_value};
+use super::{Body, Careful, packed_value};
 use crate::Error;
 use crate::options::UNKNOWN;
 use crate::table::{FieldEntry, MessageTable};
@@ -24,17 +24,11 @@ impl Careful<'_> {
     pub(super) fn unknown_records(
         &self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
     ) -> Result<Vec<u8>, Error> {
         let mut records = Vec::new();
-        let mut cursor = Cursor::new(wire, base);
-        loop {
-            let start = cursor.offset() - base;
-            let Some(record) = cursor.next(self.levels)? else {
-                return Ok(records);
-            };
-            let whole = &wire[start..cursor.offset() - base];
+        let mut walk = body.walk();
+        while let Some((record, whole)) = self.next_whole(&mut walk)? {
             match self.find(table, &record, 0) {
                 None => records.extend_from_slice(whole),
                 Some(index) => {
@@ -42,6 +36,7 @@ impl Careful<'_> {
                 }
             }
         }
+        Ok(records)
     }
 
     /// What is unknown within the record of a known field: numbers that a
@@ -58,7 +53,7 @@ impl Careful<'_> {
                 records.extend_from_slice(whole);
             }
         } else if field.closed_enum.is_some() && record.wire_type == wire::Type::Bytes {
-            let mut packed = Cursor::new(record.bytes, record.payload_offset());
+            let mut packed = Cursor::new(record.bytes, record.payload);
             while !packed.is_empty() {
                 let value = packed_value(&mut packed, field.kind, record)?.scalar;
                 if self.is_unknown_enum(field, value) {

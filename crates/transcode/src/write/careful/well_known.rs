@@ -1,22 +1,22 @@
 //! The careful pass: the well-known types with a form of their own
 //! (protobuf.dev, "ProtoJSON Format").
 
-use super::Careful;
+use super::{Body, Careful};
 use crate::error::shorten;
 use crate::table::{Form, MessageTable};
 use crate::text::{Piece, duration, field_mask, timestamp};
-use crate::wire::{Cursor, Type};
+use crate::wire::Type;
 use crate::{Error, Problem};
 
 impl Careful<'_> {
-    pub(super) fn timestamp(&mut self, wire: &[u8], base: usize) -> Result<(), Error> {
+    pub(super) fn timestamp(&mut self, body: Body<'_>) -> Result<(), Error> {
         let expected = "a timestamp between the years 1 and 9999";
-        self.quoted(timestamp::write, expected, wire, base)
+        self.quoted(timestamp::write, expected, body)
     }
 
-    pub(super) fn duration(&mut self, wire: &[u8], base: usize) -> Result<(), Error> {
+    pub(super) fn duration(&mut self, body: Body<'_>) -> Result<(), Error> {
         let expected = "a duration within 10,000 years, with one sign";
-        self.quoted(duration::write, expected, wire, base)
+        self.quoted(duration::write, expected, body)
     }
 
     /// Seconds and nanoseconds as the text that `write` gives them.
@@ -24,22 +24,24 @@ impl Careful<'_> {
         &mut self,
         write: fn(i64, i32) -> Option<Piece>,
         expected: &'static str,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
     ) -> Result<(), Error> {
-        let (seconds, nanos) = self.seconds_and_nanos(wire, base)?;
+        let (seconds, nanos) = self.seconds_and_nanos(body)?;
         let Some((text, length)) = write(seconds, nanos) else {
             let value = format!("{seconds}s {nanos}ns");
-            return Err(Error::new(Problem::Value { expected, value }, base));
+            return Err(Error::new(
+                Problem::Value { expected, value },
+                body.offset(),
+            ));
         };
         self.values.out.put(&text, length);
         Ok(())
     }
 
-    fn seconds_and_nanos(&self, wire: &[u8], base: usize) -> Result<(i64, i32), Error> {
+    fn seconds_and_nanos(&self, body: Body<'_>) -> Result<(i64, i32), Error> {
         let (mut seconds, mut nanos) = (0, 0);
-        let mut cursor = Cursor::new(wire, base);
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = body.walk();
+        while let Some(record) = self.next(&mut walk)? {
             match (record.number, record.wire_type) {
                 (1, Type::Varint) => seconds = record.scalar.cast_signed(),
                 (2, Type::Varint) => nanos = record.scalar as i32,
@@ -49,10 +51,10 @@ impl Careful<'_> {
         Ok((seconds, nanos))
     }
 
-    pub(super) fn field_mask(&mut self, wire: &[u8], base: usize) -> Result<(), Error> {
+    pub(super) fn field_mask(&mut self, body: Body<'_>) -> Result<(), Error> {
         let mut paths = Vec::new();
-        let mut cursor = Cursor::new(wire, base);
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = body.walk();
+        while let Some(record) = self.next(&mut walk)? {
             if (record.number, record.wire_type) == (1, Type::Bytes) {
                 let Some(path) = std::str::from_utf8(record.bytes)
                     .ok()
@@ -73,16 +75,11 @@ impl Careful<'_> {
     }
 
     /// A `Struct` or a `ListValue`: the bare value of its one field.
-    pub(super) fn only_field(
-        &mut self,
-        table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-    ) -> Result<(), Error> {
+    pub(super) fn only_field(&mut self, table: &MessageTable, body: Body<'_>) -> Result<(), Error> {
         let Some(field) = table.fields.first() else {
             return Ok(());
         };
-        let records = self.sorted(table, wire, base)?;
+        let records = self.sorted(table, body)?;
         self.value_of(field, records.iter().map(|(_, record)| *record))
     }
 
@@ -90,14 +87,14 @@ impl Careful<'_> {
     pub(super) fn dynamic_value(
         &mut self,
         table: &MessageTable,
-        wire: &[u8],
-        base: usize,
+        body: Body<'_>,
     ) -> Result<(), Error> {
-        let records = self.sorted(table, wire, base)?;
-        let Some((index, record)) = records.first() else {
+        let records = self.sorted(table, body)?;
+        // The last is the one that is written when it is a number.
+        let Some((index, record)) = records.last() else {
             return Err(Error::new(
                 Problem::NoForm("a google.protobuf.Value without a value"),
-                base,
+                body.offset(),
             ));
         };
         let field = &table.fields[*index];
@@ -114,18 +111,13 @@ impl Careful<'_> {
         Ok(())
     }
 
-    pub(super) fn wrapper(
-        &mut self,
-        table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-    ) -> Result<(), Error> {
+    pub(super) fn wrapper(&mut self, table: &MessageTable, body: Body<'_>) -> Result<(), Error> {
         let Some(field) = table.fields.first() else {
             return Ok(());
         };
         let mut last = None;
-        let mut cursor = Cursor::new(wire, base);
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = body.walk();
+        while let Some(record) = self.next(&mut walk)? {
             if self.find(table, &record, 0).is_some() {
                 last = Some(record);
             }
@@ -139,15 +131,10 @@ impl Careful<'_> {
         }
     }
 
-    pub(super) fn any(
-        &mut self,
-        table: &MessageTable,
-        wire: &[u8],
-        base: usize,
-    ) -> Result<(), Error> {
+    pub(super) fn any(&mut self, table: &MessageTable, body: Body<'_>) -> Result<(), Error> {
         let (mut type_url, mut value) = (None, None);
-        let mut cursor = Cursor::new(wire, base);
-        while let Some(record) = cursor.next(self.levels)? {
+        let mut walk = body.walk();
+        while let Some(record) = self.next(&mut walk)? {
             match self.find(table, &record, 0) {
                 Some(0) => type_url = Some(record),
                 Some(1) => value = Some(record),
@@ -160,7 +147,7 @@ impl Careful<'_> {
                 Some((_, Ok(text))) => text,
                 Some((record, Err(_))) => {
                     let problem = Problem::Wire("a string that is not UTF-8");
-                    return Err(Error::new(problem, record.payload_offset()));
+                    return Err(Error::new(problem, record.payload));
                 }
             };
         if type_url.is_empty() && value.is_none() {
@@ -168,11 +155,9 @@ impl Careful<'_> {
             return Ok(());
         }
         let Some(id) = self.values.transcoder.resolve_any(&type_url) else {
-            return Err(Error::new(Problem::UnknownType(type_url), base));
+            return Err(Error::new(Problem::UnknownType(type_url), body.offset()));
         };
-        let (value, base) = value.as_ref().map_or((&[][..], base), |value| {
-            (value.bytes, value.payload_offset())
-        });
+        let value = value.map_or(Body::Whole(&[], body.offset()), |value| Body::of(&value));
 
         self.values.out.push(b'{');
         let mut first = true;
@@ -184,15 +169,15 @@ impl Careful<'_> {
             let Some(levels) = self.levels.checked_sub(1) else {
                 return Err(Error::new(
                     Problem::TooDeep(self.values.options.recursion_limit),
-                    base,
+                    value.offset(),
                 ));
             };
             self.levels = levels;
-            self.members(inner, value, base, &mut first)?;
+            self.members(inner, value, &mut first)?;
             self.levels += 1;
         } else {
             self.key(b"\"value\":", &mut first);
-            self.message(id, value, base)?;
+            self.message(id, value)?;
         }
         self.values.out.push(b'}');
         Ok(())

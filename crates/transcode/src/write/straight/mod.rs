@@ -353,7 +353,8 @@ fn tag_at(wire: &[u8], at: usize) -> Result<(u32, usize), Unusual> {
     Ok((u32::try_from(tag).map_err(|_| Unusual)?, next))
 }
 
-/// Behind the tag at `at`, when it is this one, as short as it can be.
+/// Behind the tag at `at`, when it is this one. One of a single byte is only
+/// known in its shortest form; the careful pass knows the others.
 #[inline(always)]
 fn behind_tag(tag: u32, wire: &[u8], at: usize) -> Option<usize> {
     if tag < 0x80 {
