@@ -2,7 +2,7 @@
 
 use super::fault::{syntax, wrong_type};
 use crate::Error;
-use crate::number::{Number, scan, small_integer};
+use crate::number::{Number, PlainInteger, plain_integer, scan};
 use crate::raw::{Input, Level, Output};
 
 /// A place in a JSON text.
@@ -269,18 +269,18 @@ impl<'j> Scanner<'j> {
         Some(number)
     }
 
-    /// The integer that is next, bare or alone in quotes, if it has few digits
-    /// and is written without a fraction or an exponent, and goes behind it.
+    /// The integer that is next, bare or alone in quotes, if it is written in
+    /// digits alone, and goes behind it.
     #[inline(always)]
-    pub(crate) fn small_integer(&mut self) -> Option<i64> {
+    pub(crate) fn plain_integer(&mut self) -> Option<PlainInteger> {
         let text = self.text();
         let quotes = usize::from(self.byte() == b'"');
-        let (value, end) = small_integer(text, self.at + quotes)?;
-        if quotes != 0 && text.get(end) != Some(&b'"') {
+        let integer = plain_integer(text, self.at + quotes)?;
+        if quotes != 0 && text.get(integer.end) != Some(&b'"') {
             return None;
         }
-        self.at = end + quotes;
-        Some(value)
+        self.at = integer.end + quotes;
+        Some(integer)
     }
 
     /// The error for what begins like a number and is none.

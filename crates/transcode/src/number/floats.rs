@@ -6,7 +6,10 @@
 
 use super::digits::{ASCII, TENS, gather};
 use super::float::narrow;
+use crate::raw::commas;
 
+/// Commas are looked for among as many bytes.
+const BLOCK: usize = 64;
 /// As many bytes are looked at for one number: more than it has with its comma.
 const WINDOW: usize = 24;
 /// As many digits behind the point are read, enough for any normal float of
@@ -16,49 +19,54 @@ const PLACES: usize = 14;
 /// Reads floats of one digit, a point and more digits, up to 15 bytes with the
 /// sign, each with a comma right behind it, and gives how many and where the
 /// next one begins.
+///
+/// Where a number begins is known when the one before has ended. So the ends of
+/// some are looked for at once, and the numbers need not wait for each other.
 #[inline(never)]
 pub(crate) fn short_floats(json: &[u8], mut at: usize, out: &mut [[u8; 4]; 32]) -> (usize, usize) {
     let mut count = 0;
-    for place in out {
-        let Some((length, value)) = short_float(json, at) else {
+    while let Some(block) = json
+        .get(at..at.wrapping_add(BLOCK + WINDOW))
+        .and_then(<[u8]>::first_chunk::<{ BLOCK + WINDOW }>)
+    {
+        let mut commas = commas(block.first_chunk().unwrap_or(&[0; BLOCK]));
+        let mut start = 0;
+        while commas != 0 && count < out.len() {
+            let end = commas.trailing_zeros() as usize;
+            commas &= commas - 1;
+            let Some(window) = block[start..].first_chunk() else {
+                break;
+            };
+            let Some(value) = short_float(window, end - start) else {
+                return (count, at + start);
+            };
+            out[count] = value.to_le_bytes();
+            count += 1;
+            // As many writers have it.
+            start = end + 1 + usize::from(block[end + 1] == b' ');
+        }
+        at += start;
+        if start == 0 || count == out.len() {
             break;
-        };
-        *place = value.to_le_bytes();
-        count += 1;
-        at += length + 1;
-        // As many writers have it.
-        if json.get(at) == Some(&b' ') {
-            at += 1;
         }
     }
     (count, at)
 }
 
-/// The value of a number and its length without the comma.
+/// The value of a number of this length, if it is in the usual form.
 #[inline(always)]
-fn short_float(json: &[u8], at: usize) -> Option<(usize, f32)> {
-    let window: &[u8; WINDOW] = json.get(at..at.wrapping_add(WINDOW))?.first_chunk()?;
-    // Where the next number begins is known when this one's end is: so that is
-    // looked for first, in as few steps as can be, and what is read before the
-    // end has to be right is checked later.
-    let length = match others(word_at(window, 0)) {
-        0 => 8 + others(word_at(window, 8)).trailing_zeros() / 8,
-        others => others.trailing_zeros() / 8,
-    } as usize;
+fn short_float(window: &[u8; WINDOW], length: usize) -> Option<f32> {
     let negative = window[0] == b'-';
     let point = 1 + usize::from(negative);
     let head = window[point - 1] ^ b'0';
     let places = length.wrapping_sub(point + 1);
-    let is_usual = head <= 9 && window[point] == b'.' && (1..=PLACES).contains(&places);
-    if !is_usual || window.get(length) != Some(&b',') {
+    if head > 9 || window[point] != b'.' || !(1..=PLACES).contains(&places) {
         return None;
     }
     // The digits behind the point, and zeros up to as many as there may be.
     let low = (word_at(window, point + 1) ^ ASCII) & word_at(&KEPT, 16 - places);
     let high = (word_at(window, point + 9) ^ ASCII) & word_at(&KEPT, 24 - places);
-    // Of the bytes in front of the end only a second sign, a second point and a
-    // slash are no digits, and unlike digits they have this bit.
-    if (low | high) & 0x1010_1010_1010_1010 != 0 {
+    if !are_digits(low) || !are_digits(high) {
         return None;
     }
     // Below 10^15, so it is a double.
@@ -67,7 +75,7 @@ fn short_float(json: &[u8], at: usize) -> Option<(usize, f32)> {
         + gather(high << (8 * (16 - PLACES)));
     let magnitude = nearest(mantissa.cast_signed() as f64)?;
     let sign = u32::from(negative) << 31;
-    Some((length, f32::from_bits(magnitude.to_bits() | sign)))
+    Some(f32::from_bits(magnitude.to_bits() | sign))
 }
 
 /// Sixteen bytes that are kept, and sixteen that are not.
@@ -105,22 +113,23 @@ fn nearest(mantissa: f64) -> Option<f32> {
     narrow(double)
 }
 
-/// The top bit of each byte that is neither a digit nor a sign or a point (nor a
-/// slash, which stands between them and is no digit either).
+/// Whether each byte is at most nine.
 #[inline(always)]
-fn others(text: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
-    const HIGHS: u64 = 0x80 * ONES;
-    // Seven bits each, so that no sum carries into the next byte.
-    let low = text & !HIGHS;
-    let above = low + (0x80 - 0x3a) * ONES;
-    let from = low + (0x80 - 0x2d) * ONES;
-    (above | !from | text) & HIGHS
+fn are_digits(spread: u64) -> bool {
+    const HIGHS: u64 = 0x8080_8080_8080_8080;
+    // Above nine the sum reaches the top bit, or the next byte if it has that
+    // bit already.
+    (spread.wrapping_add(0x7676_7676_7676_7676) | spread) & HIGHS == 0
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What ends a test's list, so that there are bytes enough behind it.
+    fn rest() -> String {
+        "]".to_owned() + &" ".repeat(BLOCK + WINDOW)
+    }
 
     fn read(json: &str) -> (Vec<f32>, usize) {
         let mut out = [[0; 4]; 32];
@@ -134,9 +143,6 @@ mod tests {
         )
     }
 
-    /// What ends a test's list, so that there are bytes enough behind it.
-    const REST: &str = "]                        ";
-
     #[test]
     fn floats_are_those_of_the_standard_library() {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
@@ -148,7 +154,7 @@ mod tests {
             let digits = format!("{:016}", state >> 11);
             let sign = if round % 2 == 0 { "" } else { "-" };
             let text = format!("{sign}{}.{}", state % 10, &digits[16 - places..]);
-            let (found, at) = read(&format!("{text},{REST}"));
+            let (found, at) = read(&(text.clone() + "," + &rest()));
             if let [value] = found[..] {
                 let expected: f32 = text.parse().expect("a float");
                 assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
@@ -182,12 +188,12 @@ mod tests {
             ("0.12345678901234567,", 0, 0),
             ("", 0, 0),
         ] {
-            let (found, stopped) = read(&format!("{json}{REST}"));
+            let (found, stopped) = read(&(json.to_owned() + &rest()));
             assert_eq!((found.len(), stopped), (count, at), "{json}");
         }
         // Too near the end of the text to be looked at in one piece.
         assert_eq!(read("0.5,0.5,0.5"), (vec![], 0));
-        let many = "0.5,".repeat(100) + REST;
+        let many = "0.5,".repeat(100) + &rest();
         assert_eq!(read(&many), (vec![0.5; 32], 128));
     }
 }

@@ -18,4 +18,4 @@ mod scan;
 mod tests;
 
 pub(crate) use floats::short_floats;
-pub(crate) use scan::{Number, scan, small_integer};
+pub(crate) use scan::{Number, PlainInteger, plain_integer, scan};

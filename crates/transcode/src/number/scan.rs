@@ -72,36 +72,81 @@ pub(crate) fn scan(json: &[u8], at: usize) -> Option<Number<'_>> {
     })
 }
 
-/// Reads an integer of up to 15 digits and gives where the text goes on; nothing
-/// when there is none, when it has a fraction, an exponent or a zero in front,
+/// An integer of up to 20 digits, and where the text goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PlainInteger {
+    pub(crate) negative: bool,
+    pub(crate) magnitude: u64,
+    pub(crate) end: usize,
+}
+
+impl PlainInteger {
+    /// The value, when it is an integer of this size.
+    #[inline(always)]
+    pub(crate) fn to_i64(self) -> Option<i64> {
+        if self.negative {
+            0_i64.checked_sub_unsigned(self.magnitude)
+        } else {
+            i64::try_from(self.magnitude).ok()
+        }
+    }
+
+    /// The value, when it is an integer of this size. A negative zero is zero.
+    #[inline(always)]
+    pub(crate) fn to_u64(self) -> Option<u64> {
+        (!self.negative || self.magnitude == 0).then_some(self.magnitude)
+    }
+}
+
+/// Reads an integer that is written in digits alone; nothing when there is none,
+/// when it has a fraction, an exponent or a zero in front, when it does not fit,
 /// and when it comes to within eight bytes of the end.
 #[inline(always)]
-pub(crate) fn small_integer(json: &[u8], at: usize) -> Option<(i64, usize)> {
+pub(crate) fn plain_integer(json: &[u8], at: usize) -> Option<PlainInteger> {
     let negative = *json.get(at)? == b'-';
     let start = at + usize::from(negative);
     let word = word_at(json, start)?;
-    let mut whole = run(word);
+    let whole = run(word);
     if whole.length == 0 || (whole.length > 1 && word as u8 == b'0') {
         return None;
     }
-    let mut end = start + whole.length;
-    let mut next = word;
-    if whole.length == 8 {
-        next = word_at(json, end)?;
-        let more = run(next);
-        if more.length == 8 {
-            return None;
-        }
-        whole.value = whole.value * TENS[more.length] + more.value;
-        end += more.length;
-        whole.length = more.length;
-    }
-    let next = (next >> (8 * whole.length)) as u8;
+    let (magnitude, end, next) = if whole.length < 8 {
+        let next = (word >> (8 * whole.length)) as u8;
+        (whole.value, start + whole.length, next)
+    } else {
+        long_integer(json, whole.value, start + 8)?
+    };
     if next == b'.' || next | 0x20 == b'e' {
         return None;
     }
-    let value = whole.value.cast_signed();
-    Some((if negative { -value } else { value }, end))
+    Some(PlainInteger {
+        negative,
+        magnitude,
+        end,
+    })
+}
+
+/// The same behind eight digits: the magnitude, where the text goes on, and with
+/// which byte.
+#[inline(never)]
+fn long_integer(json: &[u8], first: u64, at: usize) -> Option<(u64, usize, u8)> {
+    let word = word_at(json, at)?;
+    let second = run(word);
+    let magnitude = first * TENS[second.length] + second.value;
+    if second.length < 8 {
+        let next = (word >> (8 * second.length)) as u8;
+        return Some((magnitude, at + second.length, next));
+    }
+    let word = word_at(json, at + 8)?;
+    let third = run(word);
+    if third.length > 4 {
+        return None;
+    }
+    let magnitude = magnitude
+        .checked_mul(TENS[third.length])?
+        .checked_add(third.value)?;
+    let next = (word >> (8 * third.length)) as u8;
+    Some((magnitude, at + 8 + third.length, next))
 }
 
 /// A number of up to 19 digits without an exponent; nothing also when it comes
@@ -203,6 +248,38 @@ fn word_at(json: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn plain_integers_of_every_length_are_read() {
+        let mut state = 0x2545_f491_4f6c_dd1d_u64;
+        for _ in 0..20_000 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            let digits = format!("{state:020}");
+            for length in 1..=20 {
+                for sign in ["", "-"] {
+                    let text = format!("{sign}{}", &digits[20 - length..]);
+                    let json = format!("[{text},        ");
+                    let found = plain_integer(json.as_bytes(), 1);
+                    let leading_zero = length > 1 && digits[20 - length..].starts_with('0');
+                    let magnitude = digits[20 - length..].parse().ok().filter(|_| !leading_zero);
+                    let wanted = magnitude.map(|magnitude| PlainInteger {
+                        negative: sign == "-",
+                        magnitude,
+                        end: 1 + text.len(),
+                    });
+                    assert_eq!(found, wanted, "{text}");
+                    for behind in [".0", "e1", "E1", "00000"] {
+                        let json = format!("[{text}{behind},        ");
+                        let found = plain_integer(json.as_bytes(), 1);
+                        let whole = format!("{text}{behind}");
+                        assert!(found.is_none_or(|found| found.end == 1 + whole.len()));
+                    }
+                }
+            }
+        }
+    }
 
     #[test]
     fn the_grammar_is_kept() {

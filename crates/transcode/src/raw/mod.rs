@@ -20,4 +20,4 @@ pub(crate) use input::Input;
 pub use level::Level;
 pub(crate) use output::Output;
 pub(crate) use piece::Piece;
-pub(crate) use plain::{find_near_quote, find_special, follows};
+pub(crate) use plain::{commas, find_near_quote, find_special, follows};

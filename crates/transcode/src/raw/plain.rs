@@ -193,6 +193,21 @@ fn plain_differences(left: &[u8; STEP], right: &[u8; STEP]) -> u32 {
     differ(0) | differ(1) << 8
 }
 
+/// The commas among 64 bytes, a bit each, the first byte lowest.
+#[inline(always)]
+pub(crate) fn commas(bytes: &[u8; 64]) -> u64 {
+    let (chunks, _) = bytes.as_chunks::<STEP>();
+    chunks
+        .iter()
+        .rev()
+        .fold(0, |bits, chunk| bits << STEP | u64::from(commas_of(chunk)))
+}
+
+#[inline(always)]
+fn commas_of(chunk: &[u8; STEP]) -> u32 {
+    !differences(chunk, &[b','; STEP]) & 0xffff
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -257,6 +272,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn commas_are_found_at_every_place() {
+        for place in 0..64 {
+            let mut bytes = [b'-'; 64];
+            bytes[place] = b',';
+            assert_eq!(commas(&bytes), 1 << place);
+        }
+        assert_eq!(commas(&[b','; 64]), u64::MAX);
     }
 
     #[test]

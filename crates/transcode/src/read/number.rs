@@ -6,7 +6,7 @@ use super::scalar::bad_value;
 use super::{Reader, Written};
 use crate::Error;
 use crate::json::{Step, is_number_start};
-use crate::number::{Number, short_floats};
+use crate::number::{Number, PlainInteger, short_floats};
 use crate::raw::Output;
 use crate::wire::zigzag;
 
@@ -21,8 +21,8 @@ impl Reader<'_> {
     #[inline]
     pub(super) fn integer(&mut self, kind: Kind) -> Result<(), Error> {
         let at = self.json.at();
-        if let Some(value) = self.json.small_integer() {
-            if let Some(bits) = small_bits(kind, value) {
+        if let Some(integer) = self.json.plain_integer() {
+            if let Some(bits) = plain_bits(kind, integer) {
                 self.written = put_bits(&mut self.out, kind, bits);
                 return Ok(());
             }
@@ -176,15 +176,20 @@ pub(super) fn put_integer(out: &mut Output, kind: Kind, integer: Number<'_>) -> 
     Some(put_bits(out, kind, bits))
 }
 
-/// A small integer as the wire has it; `None` when it does not fit.
+/// An integer as the wire has it; `None` when it does not fit.
 #[inline(always)]
-fn small_bits(kind: Kind, value: i64) -> Option<u64> {
-    let fits = match kind {
-        Kind::Int32 | Kind::Sfixed32 | Kind::Sint32 => i32::try_from(value).is_ok(),
-        Kind::Uint32 | Kind::Fixed32 => u32::try_from(value).is_ok(),
-        Kind::Uint64 | Kind::Fixed64 => value >= 0,
-        _ => true,
-    };
+fn plain_bits(kind: Kind, integer: PlainInteger) -> Option<u64> {
+    if matches!(
+        kind,
+        Kind::Uint32 | Kind::Fixed32 | Kind::Uint64 | Kind::Fixed64
+    ) {
+        let value = integer.to_u64()?;
+        let fits = matches!(kind, Kind::Uint64 | Kind::Fixed64) || u32::try_from(value).is_ok();
+        return fits.then_some(value);
+    }
+    let value = integer.to_i64()?;
+    let fits =
+        matches!(kind, Kind::Int64 | Kind::Sfixed64 | Kind::Sint64) || i32::try_from(value).is_ok();
     // Of a `sint32` no more than 32 bits are set either way.
     let zigzags = matches!(kind, Kind::Sint32 | Kind::Sint64);
     fits.then(|| {
