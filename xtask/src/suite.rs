@@ -112,7 +112,10 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     }
     if chosen(Suite::Rust) {
         steps.run("rust tests", || {
-            run_cargo(repository, &["test", "--workspace", "--locked"])
+            run_cargo(
+                repository,
+                &["test", "--workspace", "--locked", "--no-fail-fast"],
+            )
         });
         steps.run("another processor", || portable::check(repository));
         steps.run("instructions", || {

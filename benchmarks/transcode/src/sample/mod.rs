@@ -99,9 +99,10 @@ mod tests {
         ];
         for ((name, wire, json), (same, about_wire, about_json)) in sizes.iter().zip(expected) {
             assert_eq!(*name, same);
-            for (size, about) in [(*wire, about_wire), (*json, about_json)] {
+            // What is in them is not the same, so the wire bytes may differ more.
+            for (size, about, most) in [(*wire, about_wire, 0.15), (*json, about_json, 0.05)] {
                 let away = size.abs_diff(about) as f64 / about as f64;
-                assert!(away < 0.05, "{name} has {size} bytes, not about {about}");
+                assert!(away < most, "{name} has {size} bytes, not about {about}");
             }
         }
     }
