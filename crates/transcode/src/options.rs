@@ -26,6 +26,13 @@ pub struct ReadOptions {
     pub recursion_limit: u32,
 }
 
+impl ReadOptions {
+    /// The recursion limit that holds.
+    pub(crate) fn levels(&self) -> u32 {
+        self.recursion_limit.min(MOST_LEVELS)
+    }
+}
+
 impl Default for ReadOptions {
     fn default() -> Self {
         Self {

@@ -170,6 +170,16 @@ impl<'j> Scanner<'j> {
         }
     }
 
+    /// After a member: goes to the quote of the next one's key, or behind the
+    /// `}`.
+    #[inline(always)]
+    pub(crate) fn next_member(&mut self) -> Result<Step, Error> {
+        match self.after_member()? {
+            Step::More => self.key_or_end(false),
+            Step::End => Ok(Step::End),
+        }
+    }
+
     /// After `[`: whether there is an element; goes behind the `]` if not.
     #[inline(always)]
     pub(crate) fn first_element(&mut self) -> Result<Step, Error> {
@@ -357,10 +367,7 @@ impl<'j> Scanner<'j> {
                         self.string(buffer)?;
                         self.colon()?;
                         self.skip(levels, buffer, too_deep)?;
-                        step = self.after_member()?;
-                        if step == Step::More {
-                            step = self.key_or_end(false)?;
-                        }
+                        step = self.next_member()?;
                     }
                 }
                 Ok(())

@@ -76,10 +76,7 @@ impl Reader<'_> {
                 return Ok((true, false));
             }
             self.skip_within(levels)?;
-            step = self.json.after_member()?;
-            if step == Step::More {
-                self.json.key_or_end(false)?;
-            }
+            step = self.json.next_member()?;
         }
         Ok((false, is_empty))
     }
@@ -126,10 +123,7 @@ impl Reader<'_> {
                     .map_err(|error| error.in_field(&field.json_name))?,
                 Member::Inner(Named::Ignored) => self.skip()?,
             }
-            step = self.json.after_member()?;
-            if step == Step::More {
-                self.json.key_or_end(false)?;
-            }
+            step = self.json.next_member()?;
         }
         self.leave();
         if table.form == Form::Plain {

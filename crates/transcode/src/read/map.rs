@@ -48,10 +48,7 @@ impl Reader<'_> {
                     return Err(error.at_key(&scalar::key_text(kind, key)));
                 }
             }
-            step = self.json.after_member()?;
-            if step == Step::More {
-                self.json.key_or_end(false)?;
-            }
+            step = self.json.next_member()?;
         }
         self.refuse_twins(kind, outer)
     }

@@ -85,10 +85,7 @@ impl Reader<'_> {
                 }
                 Named::Unknown | Named::Ignored => self.skip()?,
             }
-            step = self.json.after_member()?;
-            if step == Step::More {
-                self.json.key_or_end(false)?;
-            }
+            step = self.json.next_member()?;
         }
         self.scratch.words.end(seen);
         self.leave();

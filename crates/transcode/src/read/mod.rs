@@ -15,7 +15,6 @@ use portolan_schema::{Cardinality, Kind, MessageId};
 
 use self::scratch::Scratch;
 use crate::json::{Scanner, Step};
-use crate::options::MOST_LEVELS;
 use crate::raw::Output;
 use crate::table::{FieldEntry, Form, MessageTable};
 use crate::{Error, Problem, ReadOptions, Transcoder};
@@ -73,7 +72,7 @@ impl Reader<'_> {
                 json: Scanner::new(json, transcoder.level()),
                 out: Output::new(std::mem::take(out)),
                 options,
-                levels: options.recursion_limit.min(MOST_LEVELS),
+                levels: options.levels(),
                 written: Written::Value,
                 scratch,
             };
@@ -218,9 +217,7 @@ impl Reader<'_> {
                 self.levels = levels;
                 Ok(())
             }
-            None => Err(self.problem(Problem::TooDeep(
-                self.options.recursion_limit.min(MOST_LEVELS),
-            ))),
+            None => Err(self.problem(Problem::TooDeep(self.options.levels()))),
         }
     }
 
@@ -236,7 +233,7 @@ impl Reader<'_> {
     }
 
     fn skip_within(&mut self, levels: u32) -> Result<(), Error> {
-        let limit = self.options.recursion_limit.min(MOST_LEVELS);
+        let limit = self.options.levels();
         self.json.skip(levels, &mut self.scratch.text, &|at| {
             Error::new(Problem::TooDeep(limit), at)
         })

@@ -97,10 +97,7 @@ impl Reader<'_> {
             let prefix = self.out.close(entry);
             // The tag of the entry, its length and the tag of the key.
             self.remember(start + 1 + usize::from(prefix) + 1, key_length);
-            step = self.json.after_member()?;
-            if step == Step::More {
-                self.json.key_or_end(false)?;
-            }
+            step = self.json.next_member()?;
         }
         self.refuse_twins(Kind::String, outer)
     }
