@@ -23,16 +23,8 @@ impl Output {
             return self.put_longer_text(source, at, level);
         }
         let count = near_quote(marks)?;
-        self.make_room(1 + STEP);
-        let length = self.bytes.len();
-        // SAFETY: there is room for 17 bytes behind the first `length`; 1 + count
-        // of them are counted, which are at most 16, initialised now.
-        unsafe {
-            let place = self.bytes.as_mut_ptr().add(length);
-            place.write(count as u8);
-            place.add(1).cast::<[u8; STEP]>().write_unaligned(*chunk);
-            self.bytes.set_len(length + 1 + count);
-        }
+        // SAFETY: the quote is among the sixteen.
+        unsafe { self.store_counted(chunk, count) };
         Some(at + count)
     }
 
@@ -42,19 +34,8 @@ impl Output {
         let bytes = source.two_chunks(at)?;
         let (chunks, _) = bytes.as_chunks::<STEP>();
         let count = near_quote(marks(&chunks[0], level).and(marks(&chunks[1], level)))?;
-        self.make_room(1 + 2 * STEP);
-        let length = self.bytes.len();
-        // SAFETY: there is room for 33 bytes behind the first `length`; 1 + count
-        // of them are counted, which are at most 32, initialised now.
-        unsafe {
-            let place = self.bytes.as_mut_ptr().add(length);
-            place.write(count as u8);
-            place
-                .add(1)
-                .cast::<[u8; 2 * STEP]>()
-                .write_unaligned(*bytes);
-            self.bytes.set_len(length + 1 + count);
-        }
+        // SAFETY: the quote is among the thirty-two.
+        unsafe { self.store_counted(bytes, count) };
         Some(at + count)
     }
 
@@ -63,9 +44,27 @@ impl Output {
     fn put_text_near_end(&mut self, source: &Input<'_>, at: usize, level: Level) -> Option<usize> {
         let chunk = source.chunk(at);
         let count = near_quote(marks(&chunk, level))?;
-        self.put(&[count as u8], 1);
-        self.put(&chunk, count);
+        // SAFETY: the quote is among the sixteen.
+        unsafe { self.store_counted(&chunk, count) };
         Some(at + count)
+    }
+
+    /// Stores a count and all of these bytes, and counts the first of them.
+    ///
+    /// # Safety
+    /// `count` is at most N.
+    #[inline(always)]
+    unsafe fn store_counted<const N: usize>(&mut self, bytes: &[u8; N], count: usize) {
+        self.make_room(1 + N);
+        let length = self.bytes.len();
+        // SAFETY: there is room for 1 + N bytes behind the first `length`, and
+        // those that are counted are initialised now.
+        unsafe {
+            let place = self.bytes.as_mut_ptr().add(length);
+            place.write(count as u8);
+            place.add(1).cast::<[u8; N]>().write_unaligned(*bytes);
+            self.bytes.set_len(length + 1 + count);
+        }
     }
 
     /// Appends `source[at..end]` in quotes, if it has at most 15 bytes and all of
