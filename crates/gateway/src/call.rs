@@ -12,11 +12,11 @@ use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Versio
 use http_body::Frame as BodyFrame;
 use tokio::time::Sleep;
 
-use crate::body::BoxError;
-use crate::deadline::to_grpc;
+use crate::BoxError;
 use crate::frame::Meter;
 use crate::held::Held;
 use crate::{Body, Code, Deadline, Outcome, Status, metadata};
+use portolan_rpc::deadline::to_grpc;
 
 /// What a client asks for.
 #[derive(Debug)]

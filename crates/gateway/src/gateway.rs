@@ -12,7 +12,7 @@ use portolan_transcode::Transcoder;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::body::BoxError;
+use crate::BoxError;
 use crate::call::Reply;
 use crate::linger::Unread;
 use crate::protocol::{self, Accept, Accepted, Core, Eventually};

@@ -15,7 +15,7 @@ use http_body::{Body as _, Frame};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::body::BoxError;
+use crate::BoxError;
 use crate::{Body, Code, Outcome};
 
 /// A body until its deadline.

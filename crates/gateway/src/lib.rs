@@ -20,12 +20,7 @@
 //! # }
 //! ```
 
-mod body;
 mod call;
-mod compression;
-mod deadline;
-mod details;
-mod frame;
 mod gateway;
 mod held;
 mod linger;
@@ -35,11 +30,10 @@ mod options;
 mod outcome;
 mod protocol;
 mod route;
-mod status;
 
-pub use body::{Body, BoxError};
-pub use deadline::Deadline;
 pub use gateway::{Gateway, GatewayLayer};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
 pub use outcome::{Outcome, OutcomeSlot};
-pub use status::{Code, Status};
+pub use portolan_rpc::{Body, BoxError, Code, Deadline, Status};
+
+use portolan_rpc::{compression, details, frame};

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, Version, header, request::Parts};
 use http_body::{Body as _, Frame, SizeHint};
 
-use crate::body::BoxError;
+use crate::BoxError;
 use crate::{Body, messages};
 
 /// How much is read, in bytes, and for how long, before the connection is

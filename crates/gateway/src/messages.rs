@@ -55,7 +55,7 @@ impl ReplyReader {
             return None;
         }
         loop {
-            match self.decoder.next() {
+            match self.decoder.take() {
                 Ok(None) => {}
                 Ok(Some(frame)) => {
                     let made = decompress(frame, self.encoding, self.limit)
@@ -166,7 +166,7 @@ impl FrameReader {
     /// The next frame; `None` at the end.
     pub(crate) async fn next(&mut self) -> Result<Option<Frame>, Status> {
         loop {
-            if let Some(frame) = self.decoder.next()? {
+            if let Some(frame) = self.decoder.take()? {
                 return Ok(Some(frame));
             }
             match next_data(&mut self.body).await? {

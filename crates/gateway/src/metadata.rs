@@ -1,26 +1,7 @@
 //! Metadata ⇄ HTTP headers: what travels with a call, and what belongs to one
 //! hop or one protocol and stays behind.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{self, HeaderMap, HeaderName};
-
-/// Binary metadata comes with or without padding (gRPC over HTTP/2, "Binary-Header").
-const LENIENT: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
-
-/// The bytes of a `-bin` value.
-pub(crate) fn decode_binary(value: &[u8]) -> Option<Vec<u8>> {
-    LENIENT.decode(value).ok()
-}
-
-/// The text of a `-bin` value.
-pub(crate) fn encode_binary(value: &[u8]) -> String {
-    STANDARD_NO_PAD.encode(value)
-}
 
 /// Headers of one hop (RFC 9110 §7.6.1), and those that describe the body or
 /// negotiate it, which the gateway answers itself.
@@ -165,13 +146,5 @@ mod tests {
         let mut names: Vec<&str> = metadata.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["authorization", "tenant", "trace-bin"]);
-    }
-
-    #[test]
-    fn binary_values_come_with_and_without_padding() {
-        assert_eq!(decode_binary(b"AQI="), Some(vec![1, 2]));
-        assert_eq!(decode_binary(b"AQI"), Some(vec![1, 2]));
-        assert_eq!(decode_binary(b"*"), None);
-        assert_eq!(encode_binary(&[1, 2]), "AQI");
     }
 }

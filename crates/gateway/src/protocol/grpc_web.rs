@@ -18,7 +18,7 @@ use super::{
     Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
     unsupported_media_type,
 };
-use crate::body::BoxError;
+use crate::BoxError;
 use crate::call::{Call, Reply};
 use crate::route::Route;
 use crate::{Body, Code, Deadline, Status, frame, metadata};

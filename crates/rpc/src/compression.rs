@@ -12,12 +12,14 @@ use crate::frame::larger_than;
 use crate::{Code, Status};
 
 /// Bodies below this many bytes are not worth compressing.
-pub(crate) const WORTHWHILE: usize = 1024;
+pub const WORTHWHILE: usize = 1024;
 
 /// How bytes are encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Encoding {
+pub enum Encoding {
+    /// As they are.
     Identity,
+    /// RFC 1952.
     Gzip,
 }
 
@@ -25,7 +27,7 @@ impl Encoding {
     /// The encoding that a header names; identity when it is not there.
     ///
     /// UNIMPLEMENTED, with what is spoken here, for any other.
-    pub(crate) fn named(headers: &HeaderMap, header: &HeaderName) -> Result<Self, Status> {
+    pub fn named(headers: &HeaderMap, header: &HeaderName) -> Result<Self, Status> {
         match headers.get(header).map(http::HeaderValue::as_bytes) {
             None | Some(b"" | b"identity") => Ok(Self::Identity),
             Some(b"gzip") => Ok(Self::Gzip),
@@ -41,7 +43,7 @@ impl Encoding {
 
     /// The best encoding that a header such as `accept-encoding` allows
     /// (RFC 9110 §12.5.3).
-    pub(crate) fn accepted(headers: &HeaderMap, header: &HeaderName) -> Self {
+    pub fn accepted(headers: &HeaderMap, header: &HeaderName) -> Self {
         let accepts_gzip = headers
             .get_all(header)
             .iter()
@@ -67,7 +69,7 @@ impl Encoding {
 }
 
 /// Compresses with gzip.
-pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+pub fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::fast());
     // Writing to memory does not fail.
     encoder
@@ -78,7 +80,7 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 
 /// Decompresses gzip, up to `limit` bytes. Nothing is nothing: senders leave
 /// what is empty as it is.
-pub(crate) fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Status> {
+pub fn gunzip(bytes: &[u8], limit: usize) -> Result<Vec<u8>, Status> {
     let mut plain = Vec::new();
     if bytes.is_empty() {
         return Ok(plain);

@@ -39,7 +39,7 @@ impl Deadline {
     }
 
     /// The status of a call that took too long.
-    pub(crate) fn exceeded() -> Status {
+    pub fn exceeded() -> Status {
         Status::new(
             Code::DeadlineExceeded,
             "the deadline passed before the call was over",
@@ -47,12 +47,12 @@ impl Deadline {
     }
 
     /// Reads `grpc-timeout` (gRPC over HTTP/2, "Timeout").
-    pub(crate) fn from_grpc(headers: &HeaderMap) -> Result<Self, Status> {
+    pub fn from_grpc(headers: &HeaderMap) -> Result<Self, Status> {
         Self::from_header(headers, "grpc-timeout", parse_grpc)
     }
 
     /// Reads `connect-timeout-ms` (Connect, "Timeouts").
-    pub(crate) fn from_connect(headers: &HeaderMap) -> Result<Self, Status> {
+    pub fn from_connect(headers: &HeaderMap) -> Result<Self, Status> {
         Self::from_header(headers, "connect-timeout-ms", |text| {
             let valid =
                 (1..=10).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -63,7 +63,7 @@ impl Deadline {
     }
 
     /// Reads `x-request-timeout`, in seconds or with a unit, or `grpc-timeout`.
-    pub(crate) fn from_rest(headers: &HeaderMap) -> Result<Self, Status> {
+    pub fn from_rest(headers: &HeaderMap) -> Result<Self, Status> {
         match Self::from_header(headers, "x-request-timeout", parse_seconds)? {
             Self(None) => Self::from_grpc(headers),
             deadline => Ok(deadline),
@@ -124,7 +124,7 @@ fn parse_seconds(text: &str) -> Option<Duration> {
 }
 
 /// Writes `grpc-timeout`, rounded up so that it never says zero too early.
-pub(crate) fn to_grpc(timeout: Duration) -> String {
+pub fn to_grpc(timeout: Duration) -> String {
     const MOST: u128 = 99_999_999;
     let nanos = timeout.as_nanos();
     for (unit, size) in [

@@ -7,19 +7,21 @@ use bytes::{Buf, Bytes, BytesMut};
 use crate::{Code, Status};
 
 /// Flags and length in front of each message.
-pub(crate) const PREFIX: usize = 5;
+pub const PREFIX: usize = 5;
 /// The message is compressed.
-pub(crate) const COMPRESSED: u8 = 0b1;
+pub const COMPRESSED: u8 = 0b1;
 
 /// A message and its flags.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Frame {
-    pub(crate) flags: u8,
-    pub(crate) payload: Bytes,
+pub struct Frame {
+    /// [`COMPRESSED`] or nothing in gRPC; other protocols have more.
+    pub flags: u8,
+    /// The message as it was sent.
+    pub payload: Bytes,
 }
 
 /// Builds a frame: `write` appends the payload, of about `size` bytes.
-pub(crate) fn build<E>(
+pub fn build<E>(
     flags: u8,
     size: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
@@ -35,7 +37,7 @@ pub(crate) fn build<E>(
 
 /// A frame of a message that the gateway makes itself, which may be larger than
 /// what it is made of: RESOURCE_EXHAUSTED when it is over the limit.
-pub(crate) fn build_within(
+pub fn build_within(
     limit: usize,
     size: usize,
     write: impl FnOnce(&mut Vec<u8>) -> Result<(), Status>,
@@ -49,7 +51,7 @@ pub(crate) fn build_within(
 }
 
 /// A frame around a payload.
-pub(crate) fn wrap(flags: u8, payload: &[u8]) -> Bytes {
+pub fn wrap(flags: u8, payload: &[u8]) -> Bytes {
     let built: Result<Bytes, std::convert::Infallible> = build(flags, payload.len(), |frame| {
         frame.extend_from_slice(payload);
         Ok(())
@@ -61,33 +63,35 @@ pub(crate) fn wrap(flags: u8, payload: &[u8]) -> Bytes {
 }
 
 /// The status for a message over the limit.
-pub(crate) fn too_large(size: usize, limit: usize) -> Status {
+pub fn too_large(size: usize, limit: usize) -> Status {
     let message = format!("the message has {size} bytes, which is over the limit of {limit} bytes");
     Status::new(Code::ResourceExhausted, message)
 }
 
 /// The status for something that is known to be over the limit, but not how
 /// large it is as a whole.
-pub(crate) fn larger_than(seen: usize, limit: usize) -> Status {
+pub fn larger_than(seen: usize, limit: usize) -> Status {
     let message =
         format!("the message has at least {seen} bytes, which is over the limit of {limit} bytes");
     Status::new(Code::ResourceExhausted, message)
 }
 
 /// Whether the flags are among those that gRPC has. The others are reserved.
-pub(crate) fn are_known(flags: u8) -> bool {
+pub fn are_known(flags: u8) -> bool {
     flags & !COMPRESSED == 0
 }
 
 /// Cuts a stream of bytes into frames.
 #[derive(Debug)]
-pub(crate) struct Decoder {
+pub struct Decoder {
     buffer: BytesMut,
     limit: usize,
 }
 
 impl Decoder {
-    pub(crate) fn new(limit: usize) -> Self {
+    /// A decoder of messages with at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
             limit,
@@ -95,12 +99,12 @@ impl Decoder {
     }
 
     /// Takes more bytes.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
+    pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
     /// The next frame, once it is there whole.
-    pub(crate) fn next(&mut self) -> Result<Option<Frame>, Status> {
+    pub fn take(&mut self) -> Result<Option<Frame>, Status> {
         let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else {
             return Ok(None);
         };
@@ -121,7 +125,7 @@ impl Decoder {
     }
 
     /// Whether every byte was part of a whole frame.
-    pub(crate) fn is_at_boundary(&self) -> bool {
+    pub fn is_at_boundary(&self) -> bool {
         self.buffer.is_empty()
     }
 }
@@ -129,7 +133,7 @@ impl Decoder {
 /// Watches frames go by without taking them apart: their lengths against a
 /// limit, their flags, and whether the last one is whole.
 #[derive(Debug)]
-pub(crate) struct Meter {
+pub struct Meter {
     limit: usize,
     /// The code for frames that are none: it says who sent them.
     malformed: Code,
@@ -139,7 +143,9 @@ pub(crate) struct Meter {
 }
 
 impl Meter {
-    pub(crate) fn new(limit: usize, malformed: Code) -> Self {
+    /// A meter of messages with at most `limit` bytes.
+    #[must_use]
+    pub fn new(limit: usize, malformed: Code) -> Self {
         Self {
             limit,
             malformed,
@@ -150,7 +156,7 @@ impl Meter {
     }
 
     /// Counts the bytes of a piece.
-    pub(crate) fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
+    pub fn pass(&mut self, mut bytes: &[u8]) -> Result<(), Status> {
         while !bytes.is_empty() {
             if self.payload_left > 0 {
                 let taken = self.payload_left.min(bytes.len());
@@ -179,7 +185,9 @@ impl Meter {
         Ok(())
     }
 
-    pub(crate) fn is_at_boundary(&self) -> bool {
+    /// Whether the last frame was whole.
+    #[must_use]
+    pub fn is_at_boundary(&self) -> bool {
         self.payload_left == 0 && self.prefix_length == 0
     }
 }
@@ -198,7 +206,7 @@ mod tests {
             for piece in stream.chunks(size) {
                 meter.pass(piece).unwrap();
                 decoder.push(piece);
-                while let Some(frame) = decoder.next().unwrap() {
+                while let Some(frame) = decoder.take().unwrap() {
                     frames.push((frame.flags, frame.payload.len()));
                 }
             }
@@ -211,7 +219,7 @@ mod tests {
     fn a_length_over_the_limit_is_refused_before_the_bytes_come() {
         let mut decoder = Decoder::new(10);
         decoder.push(&[0, 0xff, 0xff, 0xff, 0xff]);
-        let status = decoder.next().unwrap_err();
+        let status = decoder.take().unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(
             status.message(),

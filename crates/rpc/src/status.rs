@@ -7,12 +7,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, percent_encode};
 
 /// The trailer with the status code.
-pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+pub const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
 /// The trailer with the percent-encoded message.
-pub(crate) const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+pub const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
 /// The trailer with a base64-encoded `google.rpc.Status`.
-pub(crate) const GRPC_STATUS_DETAILS: HeaderName =
-    HeaderName::from_static("grpc-status-details-bin");
+pub const GRPC_STATUS_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
 
 /// The gRPC status codes (gRPC, "Status codes and their use in gRPC").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -156,6 +155,12 @@ impl Status {
         }
     }
 
+    /// The status with these details, an encoded `google.rpc.Status`.
+    #[must_use]
+    pub fn with_details(self, details: Bytes) -> Self {
+        Self { details, ..self }
+    }
+
     /// The status of a call that went well.
     #[must_use]
     pub fn ok() -> Self {
@@ -182,7 +187,7 @@ impl Status {
 
     /// Takes the status out of trailers (gRPC over HTTP/2, "Responses"), and
     /// leaves the metadata. `None` when they carry no status.
-    pub(crate) fn take_from(trailers: &mut HeaderMap) -> Option<Self> {
+    pub fn take_from(trailers: &mut HeaderMap) -> Option<Self> {
         let code = trailers.remove(GRPC_STATUS)?;
         let code = code
             .to_str()
@@ -199,7 +204,7 @@ impl Status {
             .unwrap_or_default();
         let details = trailers
             .remove(GRPC_STATUS_DETAILS)
-            .and_then(|value| crate::metadata::decode_binary(value.as_bytes()))
+            .and_then(|value| crate::binary::decode(value.as_bytes()))
             .unwrap_or_default();
         Some(Self {
             code,
@@ -209,7 +214,7 @@ impl Status {
     }
 
     /// Writes the status as trailers.
-    pub(crate) fn write_to(&self, trailers: &mut HeaderMap) {
+    pub fn write_to(&self, trailers: &mut HeaderMap) {
         trailers.insert(GRPC_STATUS, HeaderValue::from(self.code as i32));
         if !self.message.is_empty() {
             let message = fitting(&self.message).as_bytes();
@@ -219,7 +224,7 @@ impl Status {
             }
         }
         if !self.details.is_empty()
-            && let Ok(value) = HeaderValue::try_from(crate::metadata::encode_binary(&self.details))
+            && let Ok(value) = HeaderValue::try_from(crate::binary::encode(&self.details))
         {
             trailers.insert(GRPC_STATUS_DETAILS, value);
         }

@@ -18,22 +18,24 @@ struct RpcStatus {
 
 /// One detail: a message and the name of its type (`google.protobuf.Any`).
 #[derive(Clone, PartialEq, Message)]
-pub(crate) struct Detail {
+pub struct Detail {
     #[prost(string, tag = "1")]
-    pub(crate) type_url: String,
+    /// Where its type is described; the part behind the last slash is its name.
+    pub type_url: String,
     #[prost(bytes = "vec", tag = "2")]
-    pub(crate) value: Vec<u8>,
+    /// The message, encoded.
+    pub value: Vec<u8>,
 }
 
 impl Detail {
     /// The full name of the type.
-    pub(crate) fn type_name(&self) -> &str {
+    pub fn type_name(&self) -> &str {
         self.type_url.rsplit('/').next().unwrap_or_default()
     }
 }
 
 /// The details of a status; none when they cannot be read.
-pub(crate) fn of(status: &Status) -> Vec<Detail> {
+pub fn of(status: &Status) -> Vec<Detail> {
     RpcStatus::decode(status.details().clone())
         .map(|status| status.details)
         .unwrap_or_default()
