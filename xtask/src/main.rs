@@ -3,6 +3,7 @@
 //!
 //! Here is only the command line; each task is a file of its own.
 
+mod apt;
 mod bench;
 mod conformance;
 mod fuzz;

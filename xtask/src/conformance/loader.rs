@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::apt::{self, Apart};
 use crate::process::{command, run_quietly};
 
 /// The Debian release that the packages are taken from: glibc 2.41, GCC 14.
@@ -38,22 +39,18 @@ pub(crate) fn unpack(folder: &Path) -> Result<Loader> {
     if !stamp.exists() {
         // What an earlier attempt left would be unpacked too.
         let _ = fs::remove_dir_all(folder);
-        for part in ["state/lists/partial", "cache/archives/partial", "packages"] {
-            fs::create_dir_all(folder.join(part))?;
-        }
-        let sources = folder.join("mirror.sources");
-        fs::write(&sources, mirror()?)?;
-        run_quietly(apt(folder).arg("update")).context("the mirror cannot be read")?;
         let packages = folder.join("packages");
+        fs::create_dir_all(&packages)?;
+        let apart = Apart::new(folder.join("apt"), &mirror()?)?;
         run_quietly(
-            apt(folder)
+            apart
+                .command()
                 .arg("download")
                 .args(PACKAGES)
                 .current_dir(&packages),
         )?;
         for package in fs::read_dir(&packages)? {
-            let path = package?.path();
-            run_quietly(command("dpkg-deb").arg("--extract").arg(path).arg(&root))?;
+            apt::extract(&package?.path(), &root)?;
         }
         fs::write(stamp, "")?;
     }
@@ -89,56 +86,13 @@ impl Loader {
     }
 }
 
-/// apt with its lists and packages in this folder, and without a look at what
-/// is installed.
-fn apt(folder: &Path) -> std::process::Command {
-    let mut apt = command("apt-get");
-    for (option, value) in [
-        ("Dir::State", "state"),
-        ("Dir::State::status", "state/status"),
-        ("Dir::Cache", "cache"),
-        ("Dir::Etc::sourcelist", "mirror.sources"),
-        ("Dir::Etc::sourceparts", "none"),
-    ] {
-        let value = folder.join(value);
-        apt.arg(format!("--option={option}={}", value.display()));
-    }
-    apt.args([
-        "--option=APT::Sandbox::User=",
-        "--option=Acquire::Languages=none",
-        "--option=Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false",
-        "--quiet",
-    ]);
-    apt
-}
-
 /// The sources of the release, on the mirror of this machine.
 fn mirror() -> Result<String> {
-    let mut texts = Vec::new();
-    if let Ok(text) = fs::read_to_string("/etc/apt/sources.list") {
-        texts.push(text);
-    }
-    if let Ok(folder) = fs::read_dir("/etc/apt/sources.list.d") {
-        let mut paths: Vec<PathBuf> = folder
-            .filter_map(|entry| Some(entry.ok()?.path()))
-            .filter(|path| {
-                path.extension()
-                    .is_some_and(|extension| extension == "list" || extension == "sources")
-            })
-            .collect();
-        paths.sort();
-        for path in paths {
-            texts.push(fs::read_to_string(path)?);
-        }
-    }
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let codename = release
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let is_debian = release.lines().any(|line| line == "ID=debian");
-    let source = codename
+    let texts = apt::lists()?;
+    let is_debian = apt::release("ID").is_some_and(|name| name == "debian");
+    let source = apt::release("VERSION_CODENAME")
         .filter(|_| is_debian)
-        .and_then(|codename| texts.iter().find_map(|text| source_of(text, codename)));
+        .and_then(|codename| texts.iter().find_map(|text| source_of(text, &codename)));
     let Some((uri, key)) = source else {
         bail!(
             "the C library of this machine is too old and it is not Debian, so that there is no \

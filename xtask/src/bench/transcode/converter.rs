@@ -6,10 +6,10 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use crate::apt::{self, Apart};
 use crate::process::{command, run_quietly};
 use crate::repository::Repository;
 
@@ -26,14 +26,9 @@ pub(crate) fn provide(repository: &Repository, source: &Path) -> Result<PathBuf>
     }
     let _ = fs::remove_dir_all(&folder);
     fs::create_dir_all(&folder)?;
-    let package = download(&folder)?;
+    let package = apt::download(PACKAGE, &folder)?;
     let root = folder.join("root");
-    run_quietly(
-        command("dpkg-deb")
-            .arg("--extract")
-            .arg(&package)
-            .arg(&root),
-    )?;
+    apt::extract(&package, &root)?;
     let library = root.join(format!(
         "usr/lib/{}-linux-gnu/libprotobuf.a",
         std::env::consts::ARCH
@@ -54,24 +49,6 @@ pub(crate) fn provide(repository: &Repository, source: &Path) -> Result<PathBuf>
     Ok(program)
 }
 
-/// The binary package, from the machine's own mirror.
-fn download(folder: &Path) -> Result<PathBuf> {
-    let get = || {
-        run_quietly(
-            command("apt-get")
-                .args(["--option=APT::Sandbox::User=", "--quiet", "download"])
-                .arg(PACKAGE)
-                .current_dir(folder),
-        )
-    };
-    if get().is_err() {
-        // On a fresh machine nobody has asked the mirror yet.
-        run_quietly(command("apt-get").args(["update", "--quiet"]))?;
-        get()?;
-    }
-    with_ending(folder, ".deb")
-}
-
 /// The source package that a binary package was built from, as `name=version`.
 fn source_of(package: &Path) -> Result<String> {
     let output = command("dpkg-deb")
@@ -89,75 +66,31 @@ fn source_of(package: &Path) -> Result<String> {
 
 /// The folder with all headers of the library.
 fn headers(folder: &Path, source: &str) -> Result<PathBuf> {
-    for part in [
-        "apt/state/lists/partial",
-        "apt/cache/archives/partial",
-        "source",
-    ] {
-        fs::create_dir_all(folder.join(part))?;
-    }
-    fs::write(folder.join("apt/status"), "")?;
-    fs::write(folder.join("apt/mirror.sources"), mirror()?)?;
-    run_quietly(apt(folder).arg("update"))
-        .context("the mirror's list of sources cannot be read")?;
     let sources = folder.join("source");
+    fs::create_dir_all(&sources)?;
+    let apart = Apart::new(folder.join("apt"), &mirror()?)?;
     run_quietly(
-        apt(folder)
+        apart
+            .command()
             .args(["source", "--download-only", source])
             .current_dir(&sources),
     )?;
     run_quietly(
         command("tar")
             .args(["--extract", "--wildcards", "--strip-components=1", "--file"])
-            .arg(with_ending(&sources, ".orig.tar.gz")?)
+            .arg(apt::with_ending(&sources, ".orig.tar.gz")?)
             .args(["*/src/google/protobuf/*.h", "*/src/google/protobuf/*.inc"])
             .current_dir(&sources),
     )?;
     Ok(sources.join("src"))
 }
 
-/// apt with its lists in this folder.
-fn apt(folder: &Path) -> Command {
-    let mut apt = command("apt-get");
-    for (option, value) in [
-        ("Dir::State", "state"),
-        ("Dir::State::status", "status"),
-        ("Dir::Cache", "cache"),
-        ("Dir::Etc::sourcelist", "mirror.sources"),
-        ("Dir::Etc::sourceparts", "none"),
-    ] {
-        let value = folder.join("apt").join(value);
-        apt.arg(format!("--option={option}={}", value.display()));
-    }
-    apt.args([
-        "--option=APT::Sandbox::User=",
-        "--option=Acquire::Languages=none",
-        "--quiet",
-    ]);
-    apt
-}
-
 /// The machine's own mirror, for source packages.
 fn mirror() -> Result<String> {
-    let mut texts = Vec::new();
-    if let Ok(folder) = fs::read_dir("/etc/apt/sources.list.d") {
-        for entry in folder {
-            let path = entry?.path();
-            if path
-                .extension()
-                .is_some_and(|extension| extension == "sources")
-            {
-                texts.push(fs::read_to_string(path)?);
-            }
-        }
-    }
-    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let codename = release
-        .lines()
-        .find_map(|line| line.strip_prefix("VERSION_CODENAME="));
-    let stanzas: Vec<String> = texts
+    let codename = apt::release("VERSION_CODENAME").unwrap_or_default();
+    let stanzas: Vec<String> = apt::lists()?
         .iter()
-        .flat_map(|text| for_sources(text, codename.unwrap_or_default()))
+        .flat_map(|text| for_sources(text, &codename))
         .collect();
     if stanzas.is_empty() {
         bail!("no Debian mirror in /etc/apt/sources.list.d to take source packages from");
@@ -190,16 +123,6 @@ fn for_sources(text: &str, codename: &str) -> Vec<String> {
         .filter(of_release)
         .map(|stanza| stanza.lines().map(ask).collect::<Vec<_>>().join("\n"))
         .collect()
-}
-
-fn with_ending(folder: &Path, ending: &str) -> Result<PathBuf> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.to_string_lossy().ends_with(ending) {
-            return Ok(path);
-        }
-    }
-    bail!("{} has no file *{ending}", folder.display())
 }
 
 #[cfg(test)]

@@ -2,14 +2,14 @@
 //! needs, and runs it. What it measures is in `benchmarks/transcode`.
 
 mod converter;
-mod valgrind;
 
 use std::process::Command;
 
 use anyhow::Result;
 
 use super::cargo;
-use crate::process;
+use crate::apt;
+use crate::process::{self, Toolchain};
 use crate::repository::Repository;
 use crate::setup;
 
@@ -20,7 +20,7 @@ const INSTRUCTIONS: &str = "--instructions";
 
 /// Runs the benchmark of the transcoder with these arguments.
 pub(crate) fn run(repository: &Repository, arguments: &[&str]) -> Result<()> {
-    valgrind::provide()?;
+    apt::provide(&Toolchain::VALGRIND, "valgrind")?;
     if arguments.contains(&INSTRUCTIONS) {
         // Nothing that it is compared with is built.
         return process::run(
