@@ -3,12 +3,13 @@
 
 use std::{env, error::Error, fs, path::PathBuf};
 
+const PROTO: &str = "../samples/proto";
 const CONTRACT: &str = "samples.proto";
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed={PROTO}");
     let folder = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
-    let mut compiler = protox::Compiler::new(["proto"])?;
+    let mut compiler = protox::Compiler::new([PROTO])?;
     compiler.include_imports(true).open_file(CONTRACT)?;
     let descriptors = folder.join("samples.binpb");
     fs::write(&descriptors, compiler.encode_file_descriptor_set())?;

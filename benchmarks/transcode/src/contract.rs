@@ -8,8 +8,7 @@ use portolan_transcode::{Level, Transcoder};
 
 use crate::sample::Sample;
 
-/// The package of every sample's type.
-pub(crate) const PACKAGE: &str = "portolan.benchmark.v1";
+pub(crate) use benchmark_samples::PACKAGE;
 
 /// The descriptor set, encoded.
 pub(crate) const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/samples.binpb"));

@@ -8,32 +8,32 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A JSON text under construction.
 #[derive(Default)]
-pub(super) struct Text(String);
+pub(crate) struct Text(String);
 
 impl Text {
     /// A text that is one object.
-    pub(super) fn object(members: impl FnOnce(&mut Self)) -> Vec<u8> {
+    pub(crate) fn object(members: impl FnOnce(&mut Self)) -> Vec<u8> {
         let mut text = Self::default();
         text.braces(members);
         text.0.into_bytes()
     }
 
     /// Writes a key; what is written next is its value.
-    pub(super) fn key(&mut self, name: &str) -> &mut Self {
+    pub(crate) fn key(&mut self, name: &str) -> &mut Self {
         self.comma();
         self.quoted(name);
         self.0.push(':');
         self
     }
 
-    pub(super) fn braces(&mut self, members: impl FnOnce(&mut Self)) {
+    pub(crate) fn braces(&mut self, members: impl FnOnce(&mut Self)) {
         self.0.push('{');
         members(self);
         self.0.push('}');
     }
 
     /// A list, with a piece of work per element that writes it.
-    pub(super) fn list<T>(
+    pub(crate) fn list<T>(
         &mut self,
         items: impl IntoIterator<Item = T>,
         mut element: impl FnMut(&mut Self, T),
@@ -48,20 +48,20 @@ impl Text {
 
     /// A number as it stands: what Rust writes for floats is the shortest text
     /// that reads back as the same.
-    pub(super) fn number(&mut self, number: impl Display) {
+    pub(crate) fn number(&mut self, number: impl Display) {
         let _ = write!(self.0, "{number}");
     }
 
     /// A number of 64 bits, which ProtoJSON quotes.
-    pub(super) fn long(&mut self, number: impl Display) {
+    pub(crate) fn long(&mut self, number: impl Display) {
         let _ = write!(self.0, "\"{number}\"");
     }
 
-    pub(super) fn base64(&mut self, bytes: &[u8]) {
+    pub(crate) fn base64(&mut self, bytes: &[u8]) {
         self.quoted(&STANDARD.encode(bytes));
     }
 
-    pub(super) fn quoted(&mut self, text: &str) {
+    pub(crate) fn quoted(&mut self, text: &str) {
         self.0.push('"');
         for character in text.chars() {
             match character {

@@ -6,7 +6,7 @@ use super::text::Text;
 /// Name, type, what is in it, and the JSON.
 type Recipe = (&'static str, &'static str, &'static str, fn() -> Vec<u8>);
 
-pub(super) const ALL: [Recipe; 6] = [
+pub(crate) const ALL: [Recipe; 6] = [
     ("greeter", "Greeting", "one string", greeter),
     (
         "user",
