@@ -1,0 +1,103 @@
+//! Looks names up, at the beginning, from time to time, and when addresses
+//! fail.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use portolan_rpc::{Code, Status};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout};
+
+use super::Balancer;
+use crate::endpoint::Place;
+use crate::transport::Dialer;
+use crate::{Address, Resolve};
+
+/// How long a name may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The task that keeps a balancer's addresses current; it ends with this.
+pub(crate) struct Discovery(JoinHandle<()>);
+
+/// How often names are looked up.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Whatever happens.
+    pub(crate) interval: Duration,
+    /// At most, when addresses fail.
+    pub(crate) least: Duration,
+}
+
+impl Discovery {
+    pub(crate) fn start(
+        balancer: &Arc<Balancer>,
+        dialers: Vec<Arc<Dialer>>,
+        resolver: Arc<dyn Resolve>,
+        pace: Pace,
+    ) -> Self {
+        let balancer = Arc::downgrade(balancer);
+        Self(tokio::spawn(run(balancer, dialers, resolver, pace)))
+    }
+}
+
+impl Drop for Discovery {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn run(
+    balancer: Weak<Balancer>,
+    dialers: Vec<Arc<Dialer>>,
+    resolver: Arc<dyn Resolve>,
+    pace: Pace,
+) {
+    // What each endpoint had last: a name that cannot be looked up for a while
+    // keeps its addresses.
+    let mut known: Vec<Vec<Address>> = vec![Vec::new(); dialers.len()];
+    loop {
+        let mut fault = None;
+        for (dialer, known) in dialers.iter().zip(&mut known) {
+            match look_up(dialer, &*resolver).await {
+                Ok(addresses) => *known = addresses,
+                Err(status) => {
+                    tracing::debug!(reason = status.message(), "a name was not found");
+                    fault = Some(status);
+                }
+            }
+        }
+        let Some(strong) = balancer.upgrade() else {
+            return;
+        };
+        let addresses = dialers.iter().zip(&known).flat_map(|(dialer, addresses)| {
+            addresses
+                .iter()
+                .map(|address| (address.clone(), Arc::clone(dialer)))
+        });
+        strong.update(addresses);
+        let failed = fault.is_some();
+        if let Some(status) = fault {
+            strong.found_nothing(status);
+        }
+        let asked = Instant::now();
+        let wait = if failed { pace.least } else { pace.interval };
+        let _ = timeout(wait, strong.failed.notified()).await;
+        drop(strong);
+        tokio::time::sleep_until(asked + pace.least).await;
+    }
+}
+
+async fn look_up(dialer: &Dialer, resolver: &dyn Resolve) -> Result<Vec<Address>, Status> {
+    let (host, port) = match dialer.endpoint.place() {
+        Place::Fixed(addresses) => return Ok(addresses.clone()),
+        Place::Name { host, port } => (host, *port),
+    };
+    let endpoint = &dialer.endpoint;
+    let fault = match timeout(PATIENCE, resolver.resolve(host, port)).await {
+        Ok(Ok(addresses)) if addresses.is_empty() => format!("{endpoint}: {host} has no address"),
+        Ok(Ok(addresses)) => return Ok(addresses.into_iter().map(Address::Tcp).collect()),
+        Ok(Err(error)) => format!("{endpoint}: {host} cannot be looked up: {error}"),
+        Err(_) => format!("{endpoint}: {host} cannot be looked up within {PATIENCE:?}"),
+    };
+    Err(Status::new(Code::Unavailable, fault))
+}
