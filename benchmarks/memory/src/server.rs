@@ -12,14 +12,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, anyhow, bail};
+use benchmark_report::usage;
 
 /// How long a stop may take: the server's own drain limit, and a little.
 const STOP: Duration = Duration::from_secs(35);
 
 const ANNOUNCEMENT: &str = "listening on http://";
-
-/// `USER_HZ`: what `/proc` counts processor time in, on every Linux.
-const TICKS: f64 = 100.0;
 
 /// A running server. Dropping it kills it; [`stop`](Self::stop) ends it well.
 pub(crate) struct Server {
@@ -86,31 +84,13 @@ impl Server {
 
     /// Bytes of memory that are its own or mapped in, right now.
     pub(crate) fn resident(&self) -> Result<f64> {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.process.id()))?;
-        let kib: f64 = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|text| text.split_whitespace().next()?.parse().ok())
-            .context("the kernel does not say how much memory the server has")?;
-        Ok(kib * 1024.0)
+        usage::resident(self.process.id())
     }
 
     /// Seconds of processor time that it has used so far, its own and the
     /// kernel's for it.
     pub(crate) fn processor_time(&self) -> Result<f64> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.process.id()))?;
-        // The second field is a name in brackets, which may hold anything.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: Vec<f64> = fields
-            .split_whitespace()
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse().ok())
-            .collect();
-        match ticks.as_slice() {
-            [user, system] => Ok((user + system) / TICKS),
-            _ => bail!("the kernel does not say how much time the server used"),
-        }
+        usage::processor_time(self.process.id())
     }
 
     /// Asks it to stop and waits until it has.

@@ -1,11 +1,13 @@
 //! What the benchmarks share: how figures are written, whether a goal is
-//! reached, which machine it was, and the page that shows the tables.
+//! reached, which machine it was, what a process used, and the page that shows the
+//! tables.
 //!
 //! What is measured, and which tables come of it, is each benchmark's own.
 
 pub mod figures;
 pub mod machine;
 pub mod page;
+pub mod usage;
 mod verdict;
 
 pub use verdict::Verdict;
