@@ -31,6 +31,8 @@ pub(crate) struct EnumValueDescriptor {
     pub(crate) name: Option<String>,
     #[prost(int32, optional, tag = "2")]
     pub(crate) number: Option<i32>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) options: Option<EnumValueOptions>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -39,6 +41,8 @@ pub(crate) struct ServiceDescriptor {
     pub(crate) name: Option<String>,
     #[prost(message, repeated, tag = "2")]
     pub(crate) method: Vec<MethodDescriptor>,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) options: Option<ServiceOptions>,
 }
 
 #[derive(Clone, PartialEq, Message)]
@@ -67,6 +71,8 @@ pub(crate) struct FileOptions {
 pub(crate) struct MessageOptions {
     #[prost(bool, optional, tag = "1")]
     pub(crate) message_set_wire_format: Option<bool>,
+    #[prost(bool, optional, tag = "3")]
+    pub(crate) deprecated: Option<bool>,
     #[prost(bool, optional, tag = "7")]
     pub(crate) map_entry: Option<bool>,
     #[prost(message, optional, tag = "12")]
@@ -77,6 +83,8 @@ pub(crate) struct MessageOptions {
 pub(crate) struct FieldOptions {
     #[prost(bool, optional, tag = "2")]
     pub(crate) packed: Option<bool>,
+    #[prost(bool, optional, tag = "3")]
+    pub(crate) deprecated: Option<bool>,
     #[prost(message, optional, tag = "21")]
     pub(crate) features: Option<FeatureSet>,
 }
@@ -89,8 +97,22 @@ pub(crate) struct OneofOptions {
 
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct EnumOptions {
+    #[prost(bool, optional, tag = "3")]
+    pub(crate) deprecated: Option<bool>,
     #[prost(message, optional, tag = "7")]
     pub(crate) features: Option<FeatureSet>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct EnumValueOptions {
+    #[prost(bool, optional, tag = "1")]
+    pub(crate) deprecated: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(crate) struct ServiceOptions {
+    #[prost(bool, optional, tag = "33")]
+    pub(crate) deprecated: Option<bool>,
 }
 
 #[derive(Clone, PartialEq, Message)]

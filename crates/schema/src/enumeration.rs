@@ -18,6 +18,7 @@ pub struct Enum {
     pub(crate) name: Box<str>,
     pub(crate) values: Vec<EnumValue>,
     pub(crate) closed: bool,
+    pub(crate) deprecated: bool,
     pub(crate) comment: Box<str>,
 }
 
@@ -42,6 +43,12 @@ impl Enum {
         self.closed
     }
 
+    /// Whether the contract marks it as deprecated.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
+    }
+
     /// The comment in front of it; see [`Message::comment`](crate::Message::comment).
     #[must_use]
     pub fn comment(&self) -> &str {
@@ -54,6 +61,8 @@ impl Enum {
 pub struct EnumValue {
     pub(crate) name: Box<str>,
     pub(crate) number: i32,
+    pub(crate) deprecated: bool,
+    pub(crate) comment: Box<str>,
 }
 
 impl EnumValue {
@@ -67,5 +76,17 @@ impl EnumValue {
     #[must_use]
     pub fn number(&self) -> i32 {
         self.number
+    }
+
+    /// Whether the contract marks it as deprecated.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
+    }
+
+    /// The comment in front of it; see [`Message::comment`](crate::Message::comment).
+    #[must_use]
+    pub fn comment(&self) -> &str {
+        &self.comment
     }
 }

@@ -2,6 +2,8 @@
 //! read from the bytes with their names left where they lie; of the rest see
 //! `descriptor`.
 
+use std::borrow::Cow;
+
 use prost::DecodeError;
 
 use crate::descriptor::{
@@ -49,6 +51,8 @@ pub(crate) struct FieldDescriptor<'a> {
     pub(crate) default_value: Option<&'a str>,
     /// Most fields have none.
     pub(crate) options: Option<Box<FieldOptions>>,
+    /// The same as they are on the wire, extensions included; empty for none.
+    pub(crate) raw_options: Cow<'a, [u8]>,
     pub(crate) oneof_index: Option<i32>,
     pub(crate) json_name: Option<&'a str>,
     pub(crate) proto3_optional: bool,
@@ -137,7 +141,14 @@ impl<'a> FieldDescriptor<'a> {
                 5 => field.r#type = record.int32()?,
                 6 => field.type_name = record.text()?,
                 7 => field.default_value = Some(record.text()?),
-                8 => record.merge_into(&mut field.options)?,
+                8 => {
+                    record.merge_into(&mut field.options)?;
+                    match &mut field.raw_options {
+                        raw if raw.is_empty() => *raw = Cow::Borrowed(record.content()?),
+                        // A message that comes in pieces is the pieces in a row.
+                        raw => raw.to_mut().extend_from_slice(record.content()?),
+                    }
+                }
                 9 => field.oneof_index = Some(record.int32()?),
                 10 => field.json_name = Some(record.text()?),
                 17 => field.proto3_optional = record.bool()?,

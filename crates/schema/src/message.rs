@@ -21,8 +21,10 @@ pub struct Message {
     pub(crate) fields: Vec<Field>,
     pub(crate) extensions: Vec<Field>,
     pub(crate) oneofs: Vec<Box<str>>,
+    pub(crate) oneof_comments: Vec<Box<str>>,
     pub(crate) map_entry: bool,
     pub(crate) message_set: bool,
+    pub(crate) deprecated: bool,
     pub(crate) comment: Box<str>,
 }
 
@@ -52,6 +54,12 @@ impl Message {
         &self.oneofs
     }
 
+    /// The comment in front of the oneof with this index; empty for none.
+    #[must_use]
+    pub fn oneof_comment(&self, index: usize) -> &str {
+        self.oneof_comments.get(index).map_or("", |comment| comment)
+    }
+
     /// Whether this is the entry that a `map` field stands for.
     #[must_use]
     pub fn is_map_entry(&self) -> bool {
@@ -64,6 +72,12 @@ impl Message {
     #[must_use]
     pub fn is_message_set(&self) -> bool {
         self.message_set
+    }
+
+    /// Whether the contract marks it as deprecated.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
     }
 
     /// The comment in front of it, without comment marks; empty when there is
@@ -173,6 +187,8 @@ pub struct Field {
     pub(crate) oneof: Option<u32>,
     pub(crate) utf8: bool,
     pub(crate) default: Option<DefaultValue>,
+    pub(crate) deprecated: bool,
+    pub(crate) options: Box<[u8]>,
     pub(crate) comment: Box<str>,
 }
 
@@ -225,6 +241,20 @@ impl Field {
     #[must_use]
     pub fn default_value(&self) -> Option<&DefaultValue> {
         self.default.as_ref()
+    }
+
+    /// Whether the contract marks it as deprecated.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
+    }
+
+    /// Its options as the descriptor has them: an encoded
+    /// `google.protobuf.FieldOptions`, extensions such as
+    /// `google.api.field_behavior` included. Empty when it has none.
+    #[must_use]
+    pub fn options(&self) -> &[u8] {
+        &self.options
     }
 
     /// The comment in front of it; see [`Message::comment`].

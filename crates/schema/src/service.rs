@@ -8,6 +8,7 @@ use crate::http::HttpRule;
 pub struct Service {
     pub(crate) name: Box<str>,
     pub(crate) methods: Vec<Method>,
+    pub(crate) deprecated: bool,
     pub(crate) comment: Box<str>,
 }
 
@@ -28,6 +29,12 @@ impl Service {
     #[must_use]
     pub fn methods(&self) -> &[Method] {
         &self.methods
+    }
+
+    /// Whether the contract marks it as deprecated.
+    #[must_use]
+    pub fn is_deprecated(&self) -> bool {
+        self.deprecated
     }
 
     /// The comment in front of it; see [`Message::comment`](crate::Message::comment).

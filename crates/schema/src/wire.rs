@@ -143,8 +143,9 @@ impl<'a> Record<'a> {
         check_wire_type(WireType::Varint, actual).map(|()| 0)
     }
 
+    /// The bytes of a `bytes`, a `string` or a message.
     #[inline]
-    fn content(self) -> Result<&'a [u8], DecodeError> {
+    pub(crate) fn content(self) -> Result<&'a [u8], DecodeError> {
         let actual = match self.value {
             Value::Delimited(content) => return Ok(content),
             Value::Varint(_) => WireType::Varint,

@@ -104,6 +104,11 @@ impl Linker {
             self.schema.services.push(Service {
                 name: full_name.into(),
                 methods: Vec::new(),
+                deprecated: service
+                    .options
+                    .as_ref()
+                    .and_then(|options| options.deprecated)
+                    .unwrap_or(false),
                 comment: Box::default(),
             });
         }
@@ -135,11 +140,15 @@ impl Linker {
                 .iter()
                 .map(|oneof| oneof.name.as_deref().unwrap_or_default().into())
                 .collect(),
+            oneof_comments: Vec::new(),
             map_entry: options
                 .and_then(|options| options.map_entry)
                 .unwrap_or(false),
             message_set: options
                 .and_then(|options| options.message_set_wire_format)
+                .unwrap_or(false),
+            deprecated: options
+                .and_then(|options| options.deprecated)
                 .unwrap_or(false),
             comment: Box::default(),
         });
@@ -176,9 +185,20 @@ impl Linker {
                 .map(|value| EnumValue {
                     name: value.name.as_deref().unwrap_or_default().into(),
                     number: value.number.unwrap_or(0),
+                    deprecated: value
+                        .options
+                        .as_ref()
+                        .and_then(|options| options.deprecated)
+                        .unwrap_or(false),
+                    comment: Box::default(),
                 })
                 .collect(),
             closed: features.closed_enums,
+            deprecated: descriptor
+                .options
+                .as_ref()
+                .and_then(|options| options.deprecated)
+                .unwrap_or(false),
             comment: Box::default(),
         });
         Ok(())

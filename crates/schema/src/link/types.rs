@@ -76,6 +76,10 @@ impl Linker {
         if let Some(Symbol::Message(id)) = self.schema.symbol(&full_name) {
             let message = &mut self.schema.messages[id.index()];
             message.fields = fields;
+            message.oneof_comments = (0..)
+                .zip(&descriptor.oneof_decl)
+                .map(|(position, _)| scope.comments.at_child(path, 8, position))
+                .collect();
             message.comment = scope.comments.at(path);
         }
         for (position, nested) in (0..).zip(&descriptor.nested_type) {
@@ -101,7 +105,11 @@ impl Linker {
     ) {
         let full_name = join(parent, descriptor.name());
         if let Some(Symbol::Enum(id)) = self.schema.symbol(&full_name) {
-            self.schema.enums[id.index()].comment = scope.comments.at(path);
+            let enumeration = &mut self.schema.enums[id.index()];
+            enumeration.comment = scope.comments.at(path);
+            for (position, value) in (0..).zip(&mut enumeration.values) {
+                value.comment = scope.comments.at_child(path, 2, position);
+            }
         }
     }
 
@@ -199,6 +207,10 @@ impl Linker {
             oneof,
             utf8: features.utf8,
             default,
+            deprecated: options
+                .and_then(|options| options.deprecated)
+                .unwrap_or(false),
+            options: descriptor.raw_options.as_ref().into(),
             comment,
         })
     }

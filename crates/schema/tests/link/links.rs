@@ -258,3 +258,51 @@ fn defaults_and_message_sets() {
     assert!(message("old.Set").is_message_set());
     assert!(!message("old.M").is_message_set());
 }
+
+#[test]
+fn what_documents_want_to_know() {
+    let schema = linked(
+        r#"
+        syntax = "proto3";
+        package d;
+        import "google/protobuf/descriptor.proto";
+        extend google.protobuf.FieldOptions { repeated int32 tastes = 1052; }
+        service Old { option deprecated = true; }
+        message New { option deprecated = true; }
+        message Apple {
+          string colour = 1 [deprecated = true, (tastes) = 3];
+          string size = 2;
+          // Either way.
+          oneof way { string up = 3; string down = 4; }
+        }
+        enum Sort {
+          option deprecated = true;
+          // None.
+          SORT_NONE = 0;
+          SORT_BOSKOP = 1 [deprecated = true]; // Sour.
+        }
+        "#,
+    );
+    assert!(schema.service("d.Old").unwrap().is_deprecated());
+    let message = |name| schema.message(schema.message_by_name(name).unwrap());
+    assert!(message("d.New").is_deprecated());
+    let apple = message("d.Apple");
+    assert!(!apple.is_deprecated());
+    assert_eq!(apple.oneof_comment(0), "Either way.");
+    assert_eq!(apple.oneof_comment(1), "");
+    let [colour, size, ..] = apple.fields() else {
+        panic!("two fields and more")
+    };
+    assert!(colour.is_deprecated() && !size.is_deprecated());
+    // `deprecated`, and the extension that nothing here knows.
+    assert_eq!(colour.options(), b"\x18\x01\xe2\x41\x01\x03");
+    assert_eq!(size.options(), b"");
+    let Some(Symbol::Enum(id)) = schema.symbol("d.Sort") else {
+        panic!("an enum")
+    };
+    let sort = schema.enumeration(id);
+    assert!(sort.is_deprecated());
+    let comments: Vec<_> = sort.values().iter().map(|value| value.comment()).collect();
+    assert_eq!(comments, ["None.", "Sour."]);
+    assert!(sort.values()[1].is_deprecated() && !sort.values()[0].is_deprecated());
+}
