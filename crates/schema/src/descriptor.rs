@@ -150,6 +150,9 @@ pub(crate) struct SourceCodeInfo {
 pub(crate) struct Location {
     #[prost(int32, repeated, tag = "1")]
     pub(crate) path: Vec<i32>,
+    /// First line and column, then last, from 0.
+    #[prost(int32, repeated, tag = "2")]
+    pub(crate) span: Vec<i32>,
     #[prost(string, optional, tag = "3")]
     pub(crate) leading_comments: Option<String>,
     #[prost(string, optional, tag = "4")]

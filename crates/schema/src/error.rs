@@ -39,14 +39,4 @@ pub enum Error {
         /// What is wrong with it.
         problem: String,
     },
-    /// A `google.api.http` rule that cannot be used.
-    #[error("{file}: the HTTP rule of `{method}` is not valid: {source}")]
-    HttpRule {
-        /// The file.
-        file: String,
-        /// The full name of the method.
-        method: String,
-        /// What is wrong with the rule.
-        source: crate::http::RuleError,
-    },
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::http::RuleFault;
 use crate::{Enum, EnumId, Error, Message, MessageId, Method, Service, file, link};
 
 /// What a full name stands for.
@@ -22,6 +23,7 @@ pub struct Schema {
     pub(crate) enums: Vec<Enum>,
     pub(crate) services: Vec<Service>,
     pub(crate) symbols: HashMap<Box<str>, Symbol>,
+    pub(crate) rule_faults: Vec<RuleFault>,
 }
 
 impl Schema {
@@ -30,8 +32,9 @@ impl Schema {
     /// bring `google/protobuf/empty.proto` go together.
     ///
     /// # Errors
-    /// When the bytes are no descriptor set, a type is defined twice or not at
-    /// all, or an HTTP rule is malformed. The error names file and element.
+    /// When the bytes are no descriptor set, or a type is defined twice or not
+    /// at all. The error names file and element. An HTTP rule that cannot be
+    /// used is no error; see [`rule_faults`](Self::rule_faults).
     pub fn from_descriptor_sets<'a>(
         sets: impl IntoIterator<Item = &'a [u8]>,
     ) -> Result<Self, Error> {
@@ -69,6 +72,13 @@ impl Schema {
     /// All services, in the order of their files.
     pub fn services(&self) -> impl ExactSizeIterator<Item = &Service> {
         self.services.iter()
+    }
+
+    /// The HTTP rules that cannot be used, and why. They are left out of
+    /// [`Method::http_rules`].
+    #[must_use]
+    pub fn rule_faults(&self) -> &[RuleFault] {
+        &self.rule_faults
     }
 
     /// What a full name stands for, without a leading dot.

@@ -1,6 +1,6 @@
 //! One binding of a method to an HTTP method and path.
 
-use super::{RuleError, Template};
+use super::{Place, RuleError, Template};
 use crate::descriptor::{HttpPattern, HttpRule as RawRule};
 
 /// Which part of a request message the HTTP body carries.
@@ -14,9 +14,20 @@ pub enum Body {
     Field(Box<str>),
 }
 
+/// Who made a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Origin {
+    /// The option `google.api.http` in the contract.
+    Annotation,
+    /// A [`ServiceConfig`](super::ServiceConfig).
+    Configuration,
+}
+
 /// An HTTP method and path that reach an RPC.
 #[derive(Clone, Debug)]
 pub struct HttpRule {
+    pub(crate) place: Place,
+    pub(crate) origin: Origin,
     pub(crate) verb: Box<str>,
     pub(crate) template: Template,
     pub(crate) body: Body,
@@ -48,19 +59,21 @@ impl HttpRule {
         self.response_body.as_deref()
     }
 
-    /// Reads a rule and its additional bindings, the main one first.
-    pub(crate) fn read(raw: &RawRule) -> Result<Vec<Self>, RuleError> {
-        let mut rules = vec![Self::read_one(raw)?];
-        for additional in &raw.additional_bindings {
-            if !additional.additional_bindings.is_empty() {
-                return Err(RuleError::Nested);
-            }
-            rules.push(Self::read_one(additional)?);
-        }
-        Ok(rules)
+    /// Where it is written.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
     }
 
-    fn read_one(raw: &RawRule) -> Result<Self, RuleError> {
+    /// Who made it.
+    #[must_use]
+    pub fn origin(&self) -> Origin {
+        self.origin
+    }
+
+    /// Reads one binding; those in `additional_bindings` are bindings of their
+    /// own.
+    pub(crate) fn read(raw: &RawRule, place: Place, origin: Origin) -> Result<Self, RuleError> {
         let (verb, path) = match &raw.pattern {
             Some(HttpPattern::Get(path)) => ("GET", path),
             Some(HttpPattern::Put(path)) => ("PUT", path),
@@ -74,6 +87,8 @@ impl HttpRule {
             return Err(RuleError::Method(verb.to_owned()));
         }
         Ok(Self {
+            place,
+            origin,
             verb: verb.into(),
             template: Template::parse(path)?,
             body: match raw.body.as_str() {

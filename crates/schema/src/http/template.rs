@@ -14,6 +14,10 @@ use std::ops::Range;
 
 use super::RuleError;
 
+/// The most segments of a template: a hundred times what real contracts have,
+/// and a bound on what a contract from elsewhere can make a match cost.
+pub const MAX_SEGMENTS: usize = 256;
+
 /// One piece of a path between slashes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Segment {
@@ -145,6 +149,9 @@ impl Parser<'_> {
     }
 
     fn segment(&mut self, in_variable: bool) -> Result<(), RuleError> {
+        if self.segments.len() == MAX_SEGMENTS {
+            return Err(self.error("a path must not have more than 256 segments"));
+        }
         if self.segments.last() == Some(&Segment::Rest) {
             return Err(self.error("`**` must be the last segment"));
         }
@@ -218,8 +225,14 @@ impl Parser<'_> {
         if length == 0 {
             return Err(self.error(if_empty));
         }
-        let text = percent_decode(&rest[..length])
-            .ok_or_else(|| self.error("a percent escape is not valid"))?;
+        let literal = &rest[..length];
+        // What no path of a request can have would never match.
+        if let Some(at) = literal.find(|c: char| c.is_ascii_control() || c == ' ') {
+            self.at += at;
+            return Err(self.error("a path must not have spaces or control characters"));
+        }
+        let text =
+            percent_decode(literal).ok_or_else(|| self.error("a percent escape is not valid"))?;
         self.at += length;
         Ok(text.into())
     }
@@ -307,5 +320,24 @@ mod tests {
         assert_eq!(column_of("/{1}"), (3, "expected a field name"));
         assert_eq!(column_of("/v1:"), (5, "a verb must not be empty"));
         assert_eq!(column_of("/v1/a%2"), (5, "a percent escape is not valid"));
+        assert_eq!(column_of("/v1/é%ff"), (5, "a percent escape is not valid"));
+        assert_eq!(
+            column_of("/v1/a b"),
+            (6, "a path must not have spaces or control characters")
+        );
+    }
+
+    #[test]
+    fn segments_have_a_bound() {
+        assert!(Template::parse(&"/*".repeat(MAX_SEGMENTS)).is_ok());
+        assert_eq!(
+            column_of(&"/*".repeat(MAX_SEGMENTS + 1)),
+            (514, "a path must not have more than 256 segments")
+        );
+        let inside = format!("/{{a={}}}", vec!["*"; MAX_SEGMENTS + 1].join("/"));
+        assert_eq!(
+            column_of(&inside).1,
+            "a path must not have more than 256 segments"
+        );
     }
 }

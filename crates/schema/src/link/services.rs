@@ -2,10 +2,10 @@
 
 use super::element::Element;
 use super::{Linker, Scope, child, join};
-use crate::descriptor::{MethodDescriptor, ServiceDescriptor};
+use crate::descriptor::{HttpRule as RawRule, MethodDescriptor, ServiceDescriptor};
 use crate::file::FileDescriptor;
-use crate::http::{Body, HttpRule, RuleError};
-use crate::{Error, Field, Kind, MessageId, Method, Streaming, Symbol};
+use crate::http::{self, Annotations, HttpRule, Origin, Place, RuleError, RuleFault};
+use crate::{Error, MessageId, Method, Streaming, Symbol};
 
 impl Linker {
     pub(super) fn define_services(&mut self, file: &FileDescriptor<'_>) -> Result<(), Error> {
@@ -13,8 +13,9 @@ impl Linker {
             return Ok(());
         }
         let scope = Scope::of(file);
+        let annotations = Annotations::of(file.name, file.source_code_info.as_ref());
         for (position, service) in (0..).zip(&file.service) {
-            self.define_service(&scope, file.package, service, &[6, position])?;
+            self.define_service(&scope, &annotations, file.package, service, &[6, position])?;
         }
         Ok(())
     }
@@ -22,6 +23,7 @@ impl Linker {
     fn define_service(
         &mut self,
         scope: &Scope<'_>,
+        annotations: &Annotations,
         package: &str,
         descriptor: &ServiceDescriptor,
         path: &[i32],
@@ -30,7 +32,8 @@ impl Linker {
         let methods = (0..)
             .zip(&descriptor.method)
             .map(|(position, method)| {
-                self.method(scope, &full_name, method, &child(path, 2, position))
+                let place = || annotations.place(path[1], position);
+                self.method(scope, place, &full_name, method, &child(path, 2, position))
             })
             .collect::<Result<Vec<Method>, Error>>()?;
         if let Some(Symbol::Service(position)) = self.schema.symbol(&full_name) {
@@ -42,8 +45,9 @@ impl Linker {
     }
 
     fn method(
-        &self,
+        &mut self,
         scope: &Scope<'_>,
+        place: impl FnOnce() -> Place,
         service: &str,
         descriptor: &MethodDescriptor,
         path: &[i32],
@@ -66,18 +70,7 @@ impl Linker {
             .unwrap_or(0);
         let http_rules = match options.and_then(|options| options.http.as_ref()) {
             None => Vec::new(),
-            Some(raw) => HttpRule::read(raw)
-                .and_then(|rules| {
-                    rules
-                        .iter()
-                        .try_for_each(|rule| self.check_rule(rule, input, output))?;
-                    Ok(rules)
-                })
-                .map_err(|source| Error::HttpRule {
-                    file: scope.file.to_owned(),
-                    method: element.full_name(),
-                    source,
-                })?,
+            Some(raw) => self.rules(raw, &place(), &element.full_name(), input, output),
         };
         Ok(Method {
             name: name.into(),
@@ -103,82 +96,37 @@ impl Linker {
         })
     }
 
-    /// Every field that a rule names must be there, and a path variable must
-    /// be something that text can fill.
-    fn check_rule(
-        &self,
-        rule: &HttpRule,
+    /// The bindings of a rule that can be used; what is wrong with the others is
+    /// noted.
+    fn rules(
+        &mut self,
+        raw: &RawRule,
+        place: &Place,
+        method: &str,
         input: MessageId,
         output: MessageId,
-    ) -> Result<(), RuleError> {
-        for variable in rule.template().variables() {
-            let field = self.resolve("path variable", input, &variable.field)?;
-            if !field.cardinality.is_singular() || !self.text_can_fill(field.kind) {
-                return Err(RuleError::NotScalar {
-                    field: variable.field.join("."),
-                });
+    ) -> Vec<HttpRule> {
+        let read = |(position, raw): (usize, &RawRule)| {
+            if position > 0 && !raw.additional_bindings.is_empty() {
+                return Err(RuleError::Nested);
+            }
+            let rule = HttpRule::read(raw, place.clone(), Origin::Annotation)?;
+            http::check(&self.schema, &rule, input, output)?;
+            Ok(rule)
+        };
+        let bindings = std::iter::once(raw).chain(&raw.additional_bindings);
+        let read: Vec<_> = bindings.enumerate().map(read).collect();
+        let mut rules = Vec::with_capacity(read.len());
+        for result in read {
+            match result {
+                Ok(rule) => rules.push(rule),
+                Err(problem) => self.schema.rule_faults.push(RuleFault {
+                    place: place.clone(),
+                    method: method.to_owned(),
+                    problem,
+                }),
             }
         }
-        if let Body::Field(name) = rule.body() {
-            self.resolve("body", input, std::slice::from_ref(name))?;
-        }
-        if let Some(name) = rule.response_body() {
-            self.resolve("response_body", output, &[name.into()])?;
-        }
-        Ok(())
-    }
-
-    /// Whether a field of this kind has a form as plain text: scalars, and the
-    /// well-known types that JSON writes as a string or a bare scalar.
-    fn text_can_fill(&self, kind: Kind) -> bool {
-        let Some(id) = kind.message() else {
-            return true;
-        };
-        let Some(name) = self
-            .schema
-            .message(id)
-            .name
-            .strip_prefix("google.protobuf.")
-        else {
-            return false;
-        };
-        matches!(name, "Timestamp" | "Duration" | "FieldMask")
-            || name.ends_with("Value") && name != "Value" && name != "ListValue"
-    }
-
-    fn resolve(
-        &self,
-        role: &'static str,
-        message: MessageId,
-        path: &[Box<str>],
-    ) -> Result<&Field, RuleError> {
-        let mut id = message;
-        let mut found = None;
-        for (position, name) in path.iter().enumerate() {
-            let unknown = |end: usize| RuleError::UnknownField {
-                role,
-                field: path[..end].join("."),
-                message: self.schema.message(message).name.to_string(),
-            };
-            let field = self
-                .schema
-                .message(id)
-                .field(name)
-                .ok_or_else(|| unknown(position + 1))?;
-            if position + 1 < path.len() {
-                // Only a single message has fields that a path can name.
-                let inner = field
-                    .kind
-                    .message()
-                    .filter(|_| field.cardinality.is_singular());
-                id = inner.ok_or_else(|| unknown(position + 2))?;
-            }
-            found = Some(field);
-        }
-        found.ok_or_else(|| RuleError::UnknownField {
-            role,
-            field: String::new(),
-            message: self.schema.message(message).name.to_string(),
-        })
+        rules
     }
 }

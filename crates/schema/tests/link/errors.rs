@@ -7,7 +7,7 @@ use prost_types::{
     MessageOptions, MethodDescriptorProto, OneofDescriptorProto, ServiceDescriptorProto,
 };
 
-use crate::{compile, link, refusal};
+use crate::{link, refusal};
 
 fn field(name: &str, number: i32, kind: Type, type_name: &str) -> FieldDescriptorProto {
     FieldDescriptorProto {
@@ -278,91 +278,6 @@ fn elements_that_contradict_themselves() {
         file: vec![file(vec![entry(vec![key(), value()])])],
     };
     assert!(link(&[&set.encode_to_vec()]).is_ok());
-}
-
-#[test]
-fn http_rules() {
-    let with = |rule: &str| {
-        let set = compile(&format!(
-            r#"
-            syntax = "proto3";
-            package p;
-            import "google/api/annotations.proto";
-            import "google/protobuf/timestamp.proto";
-            service S {{ rpc Do(M) returns (M) {{ option (google.api.http) = {{ {rule} }}; }} }}
-            message M {{ string name = 1; M inner = 2; repeated string many = 3; google.protobuf.Timestamp time = 4; repeated M list = 5; }}
-            "#
-        ));
-        link(&[&set]).map(|_| ()).map_err(|error| error.to_string())
-    };
-    for rule in [
-        r#"get: "/v1/{name}""#,
-        r#"get: "/v1/{inner.inner.name=a/**}""#,
-        r#"get: "/v1/{time}""#,
-        r#"post: "/v1" body: "*""#,
-        r#"post: "/v1" body: "inner" response_body: "many""#,
-        r#"custom { kind: "*" path: "/v1" }"#,
-    ] {
-        assert_eq!(with(rule), Ok(()), "{rule}");
-    }
-    for (rule, problem) in [
-        (
-            r#"body: "*""#,
-            "it has no path; set one of get, put, post, delete, patch or custom",
-        ),
-        (
-            r#"get: "/v1" additional_bindings { get: "/v2" additional_bindings { get: "/v3" } }"#,
-            "additional_bindings must not be nested",
-        ),
-        (
-            r#"custom { kind: "get it" path: "/v1" }"#,
-            "`get it` is not an HTTP method",
-        ),
-        (
-            r#"get: "v1""#,
-            "path `v1`: a path must begin with `/` at column 1",
-        ),
-        (
-            r#"get: "/v1/{nope}""#,
-            "path variable `nope` is not a field of `p.M`",
-        ),
-        (
-            r#"get: "/v1/{inner.nope}""#,
-            "path variable `inner.nope` is not a field of `p.M`",
-        ),
-        (
-            r#"get: "/v1/{name.x}""#,
-            "path variable `name.x` is not a field of `p.M`",
-        ),
-        (
-            r#"get: "/v1/{list.name}""#,
-            "path variable `list.name` is not a field of `p.M`",
-        ),
-        (
-            r#"get: "/v1/{inner}""#,
-            "path variable `inner` must be a single scalar field",
-        ),
-        (
-            r#"get: "/v1/{many}""#,
-            "path variable `many` must be a single scalar field",
-        ),
-        (
-            r#"post: "/v1" body: "nope""#,
-            "body `nope` is not a field of `p.M`",
-        ),
-        (
-            r#"post: "/v1" response_body: "nope""#,
-            "response_body `nope` is not a field of `p.M`",
-        ),
-    ] {
-        assert_eq!(
-            with(rule),
-            Err(format!(
-                "test.proto: the HTTP rule of `p.S.Do` is not valid: {problem}"
-            )),
-            "{rule}"
-        );
-    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod editions;
 mod errors;
 mod links;
 mod mutation;
+mod rules;
 
 use portolan_schema::{Error, Schema};
 use prost::Message as _;
@@ -52,6 +53,10 @@ message CustomHttpPattern {
 
 /// The descriptor set of one file, `test.proto`, and its imports.
 fn compile(text: &str) -> Vec<u8> {
+    compile_with(text, true)
+}
+
+fn compile_with(text: &str, source_info: bool) -> Vec<u8> {
     let mut resolver = ChainFileResolver::new();
     resolver.add(Texts(vec![
         ("test.proto".to_owned(), text.to_owned()),
@@ -62,7 +67,9 @@ fn compile(text: &str) -> Vec<u8> {
     ]));
     resolver.add(GoogleFileResolver::new());
     let mut compiler = protox::Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).include_source_info(true);
+    compiler
+        .include_imports(true)
+        .include_source_info(source_info);
     compiler
         .open_file("test.proto")
         .unwrap_or_else(|error| panic!("{error:?}"));
