@@ -9,7 +9,7 @@
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::Context;
 use std::time::{Duration, Instant};
 
@@ -37,6 +37,8 @@ pub(crate) struct Calls {
     /// them.
     tasks: TaskTracker,
     seat: Arc<Seat>,
+    /// Every call has a strong clone, and those are counted.
+    running: Weak<()>,
 }
 
 /// Room for one call in the connection's task.
@@ -64,11 +66,12 @@ pub(crate) struct Seated {
 }
 
 impl Calls {
-    /// The calls of one connection.
-    pub(crate) fn new(tasks: TaskTracker) -> (Self, Seated) {
+    /// The calls of one connection; `running` has a clone for each.
+    pub(crate) fn new(tasks: TaskTracker, running: Weak<()>) -> (Self, Seated) {
         let calls = Self {
             tasks,
             seat: Arc::default(),
+            running,
         };
         let seated = Seated {
             calls: calls.clone(),
@@ -87,6 +90,11 @@ where
     F::Output: Send + 'static,
 {
     fn execute(&self, call: F) {
+        let running = self.running.upgrade();
+        let call = async move {
+            call.await;
+            drop(running);
+        };
         let seat = &self.seat;
         let pause = seat.pause.load(Ordering::Relaxed);
         if pause > 0 {
@@ -99,10 +107,7 @@ where
             self.tasks.spawn(call);
             return;
         }
-        let call: Call = Box::pin(async move {
-            call.await;
-        });
-        *self.seat.lock() = Some(call);
+        *self.seat.lock() = Some(Box::pin(call));
     }
 }
 
@@ -208,7 +213,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_alone_is_seated() {
         let tasks = TaskTracker::new();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         assert!(!begin(&mut seated).await, "there is none");
         calls.execute(ready(()));
         assert!(begin(&mut seated).await, "it has ended");
@@ -221,7 +226,7 @@ mod tests {
     #[tokio::test]
     async fn calls_that_are_not_alone_have_tasks() {
         let tasks = TaskTracker::new();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         calls.execute(pending::<()>());
         assert!(!begin(&mut seated).await, "it runs");
         calls.execute(pending::<()>());
@@ -241,7 +246,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_works_for_long_leaves_and_keeps_others_away() {
         let tasks = TaskTracker::new();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         calls.execute(async {
             std::thread::sleep(LONG * 2);
             pending::<()>().await;
@@ -260,7 +265,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_is_worked_on_often_leaves() {
         let tasks = TaskTracker::new();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         calls.execute(pending::<()>());
         begin(&mut seated).await;
         for _ in 2..POLLS {
@@ -274,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_takes_the_whole_budget_leaves() {
         let tasks = TaskTracker::new();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         calls.execute(async {
             loop {
                 coop::consume_budget().await;
@@ -287,7 +292,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_gets_much_leaves() {
         let tasks = TaskTracker::new();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         let mut came = 0;
         let mut begin = async |seated: &mut Seated, more| {
             came += more;
@@ -310,7 +315,7 @@ mod tests {
         let tasks = TaskTracker::new();
         let (told, end) = tokio::sync::oneshot::channel();
         let (ended, seen) = tokio::sync::oneshot::channel();
-        let (calls, mut seated) = Calls::new(tasks.clone());
+        let (calls, mut seated) = Calls::new(tasks.clone(), Weak::new());
         calls.execute(async {
             end.await.unwrap();
             ended.send(()).unwrap();

@@ -123,11 +123,11 @@ impl Connections {
             return End::Closed;
         };
         let (socket, line) = socket::cut(stream);
-        let (calls, mut seated) = Calls::new(self.tasks.clone());
+        let running = Arc::new(());
+        let (calls, mut seated) = Calls::new(self.tasks.clone(), Arc::downgrade(&running));
         let http = http(version, calls);
         let asked = Arc::new(AtomicBool::new(false));
         let service_asked = Arc::clone(&asked);
-        let running = Arc::new(());
         let service_running = Arc::clone(&running);
         let service = service_fn(move |mut request: Request<Incoming>| {
             service_asked.store(true, Ordering::Relaxed);
@@ -152,8 +152,9 @@ impl Connections {
                 None if version == Version::Http1 && !asked.load(Ordering::Relaxed) => Ok(()),
                 None => {
                     connection.as_mut().graceful_shutdown();
-                    // One is ours, one is the service's, and there is one for each
-                    // call and for each piece of an answer that HTTP still holds.
+                    // One is ours, one is the service's, and there are some for each
+                    // call, also for one that has become something else, and one for
+                    // each piece of an answer that HTTP still holds.
                     let is_quiet = || Arc::strong_count(&running) <= 2 && !line.is_pending();
                     let working =
                         poll_fn(|context| work(connection.as_mut(), &mut seated, &line, context));
@@ -182,8 +183,16 @@ impl Connections {
     /// Sees to it that what was said last arrives.
     async fn part(&self, version: Version, line: &Line) -> End {
         if line.is_shared() {
-            // The connection has become something else, on which others work.
-            return End::Closed;
+            // The connection has become something else, on which others work: it
+            // is one call, and has as long as any other when the server drains.
+            return tokio::select! {
+                biased;
+                () = line.alone() => End::Closed,
+                () = self.abort.cancelled() => {
+                    line.close();
+                    End::Cut
+                }
+            };
         }
         let arrive = async {
             let sent = poll_fn(|context| line.poll_send(context)).await;
@@ -228,6 +237,8 @@ fn http(version: Version, calls: Calls) -> auto::Builder<Calls> {
                 .timer(TokioTimer::new())
                 .max_header_list_size(HEADER_LIMIT)
                 .max_concurrent_streams(CONCURRENT_STREAMS)
+                // WebSockets (RFC 8441).
+                .enable_connect_protocol()
                 .initial_stream_window_size(STREAM_WINDOW)
                 .initial_connection_window_size(CONNECTION_WINDOW)
                 .keep_alive_interval(PING_INTERVAL)

@@ -9,15 +9,18 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::Notify;
 use tokio::task::coop;
 
 /// How much is gathered. What is larger goes out at once, with what was
@@ -30,8 +33,12 @@ const SLICES: usize = 16;
 #[derive(Debug)]
 pub(crate) struct Socket {
     read: OwnedReadHalf,
-    line: Line,
+    line: Attached,
 }
+
+/// The line in HTTP's hands.
+#[derive(Debug)]
+struct Attached(Line);
 
 /// The end of the socket that HTTP does not see.
 #[derive(Clone, Debug)]
@@ -43,6 +50,9 @@ struct Ends {
     outgoing: Mutex<Outgoing>,
     /// How many bytes HTTP has read.
     came: AtomicU64,
+    /// Whether HTTP's end is gone, and that it went.
+    parted: AtomicBool,
+    told: Notify,
 }
 
 #[derive(Debug)]
@@ -69,10 +79,12 @@ pub(crate) fn cut(stream: TcpStream) -> (Socket, Line) {
             stuck: false,
         }),
         came: AtomicU64::new(0),
+        parted: AtomicBool::new(false),
+        told: Notify::new(),
     }));
     let socket = Socket {
         read,
-        line: line.clone(),
+        line: Attached(line.clone()),
     };
     (socket, line)
 }
@@ -106,7 +118,23 @@ impl Line {
 
     /// Whether somebody else holds the other end.
     pub(crate) fn is_shared(&self) -> bool {
-        Arc::strong_count(&self.0) > 1
+        !self.0.parted.load(Ordering::Acquire)
+    }
+
+    /// Waits until nobody else holds the other end.
+    pub(crate) async fn alone(&self) {
+        while self.is_shared() {
+            // It is told once, to whoever comes first or next.
+            self.0.told.notified().await;
+        }
+    }
+
+    /// Closes both directions under whoever works on the other end.
+    pub(crate) fn close(&self) {
+        let outgoing = self.lock();
+        let stream: &TcpStream = outgoing.stream.as_ref();
+        // It fails when the client has done so before.
+        let _ = SockRef::from(stream).shutdown(Shutdown::Both);
     }
 
     /// Waits until the client has closed its side too, or has sent nothing for
@@ -217,6 +245,13 @@ impl Outgoing {
     }
 }
 
+impl Drop for Attached {
+    fn drop(&mut self) {
+        self.0.0.parted.store(true, Ordering::Release);
+        self.0.0.told.notify_one();
+    }
+}
+
 impl AsyncRead for Socket {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -226,7 +261,7 @@ impl AsyncRead for Socket {
         let before = into.filled().len();
         let read = Pin::new(&mut self.read).poll_read(context, into);
         let more = (into.filled().len() - before) as u64;
-        self.line.0.came.fetch_add(more, Ordering::Relaxed);
+        self.line.0.0.came.fetch_add(more, Ordering::Relaxed);
         read
     }
 }
@@ -237,7 +272,10 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        self.line.lock().poll_take(context, &[IoSlice::new(bytes)])
+        self.line
+            .0
+            .lock()
+            .poll_take(context, &[IoSlice::new(bytes)])
     }
 
     fn poll_write_vectored(
@@ -245,7 +283,7 @@ impl AsyncWrite for Socket {
         context: &mut Context<'_>,
         pieces: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.line.lock().poll_take(context, pieces)
+        self.line.0.lock().poll_take(context, pieces)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -253,7 +291,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outgoing = self.line.lock();
+        let mut outgoing = self.line.0.lock();
         if outgoing.attended {
             // It goes out when the connection has been worked on.
             return Poll::Ready(Ok(()));
@@ -262,7 +300,7 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut outgoing = self.line.lock();
+        let mut outgoing = self.line.0.lock();
         ready!(outgoing.poll_send(context))?;
         Pin::new(&mut outgoing.stream).poll_shutdown(context)
     }
