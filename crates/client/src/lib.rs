@@ -22,10 +22,12 @@ mod balance;
 mod builder;
 mod channel;
 mod endpoint;
+pub mod reflection;
 mod reply;
 mod resolve;
 mod tls;
 mod transport;
+mod typed;
 
 pub use balance::{Backoff, Policy};
 pub use builder::{BuildError, Builder};

@@ -1,6 +1,8 @@
 //! A channel against real servers on real sockets.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
 mod calls;
 mod faults;
+mod reflection;
 mod server;
 mod tls;
