@@ -16,6 +16,17 @@ pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     rename(Path::new(&new), path)
 }
 
+/// Why a file cannot be read or written, in the words of everyday.
+pub(crate) fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        ErrorKind::NotFound => "no such file or folder".to_owned(),
+        ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        ErrorKind::InvalidData => "it is not UTF-8 text".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
 /// Gives a file another name in the same folder, for good: the folder is on the
 /// disk when this returns. The file itself has to be there before.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {

@@ -2,12 +2,20 @@
 //! its end into an exit code. What the commands do is in their own files.
 
 mod commands;
+mod config;
+mod contracts;
 mod demo;
 mod encoding;
 mod files;
+mod flags;
+mod front;
 mod lines;
+mod listening;
+mod live;
 mod output;
 mod services;
+mod settings;
+mod signals;
 mod units;
 
 use std::process::ExitCode;

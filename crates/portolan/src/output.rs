@@ -4,14 +4,19 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use crate::config::Wrong;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// Shorter work needs no bar.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Says on one line why the command failed.
+/// Says on one line why the command failed; below it, where it was a file's
+/// fault, the place in the file.
 pub(crate) fn error(error: &anyhow::Error) {
     complain(&format!("error: {}", sentence(error)));
+    if let Some(wrong) = error.downcast_ref::<Wrong>() {
+        complain(wrong.snippet.trim_end());
+    }
 }
 
 /// The error and its causes on one line. Some errors say their cause

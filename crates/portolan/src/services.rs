@@ -33,14 +33,15 @@ pub(crate) struct Services {
     pub(crate) health: Health,
 }
 
-/// Puts them together; no message is larger than `max_message_size` bytes. The
+/// Puts them together. No message is larger than the options allow, and the
 /// gateway holds answers to that: tonic would say OUT_OF_RANGE, and gRPC says
 /// RESOURCE_EXHAUSTED.
 pub(crate) fn compose(
     memories: Memories,
     calls: Arc<CallMetrics>,
-    max_message_size: usize,
+    options: Options,
 ) -> anyhow::Result<Services> {
+    let max_message_size = options.max_message_size;
     let health = Health::new([
         memory_service_server::SERVICE_NAME,
         metrics_server::SERVICE_NAME,
@@ -70,10 +71,6 @@ pub(crate) fn compose(
         .add_service(reflection::v1alpha(CONTRACTS)?.compressed(Gzip))
         .prepare();
     let schema = Arc::new(Schema::from_descriptor_sets(CONTRACTS)?);
-    let options = Options {
-        max_message_size,
-        ..Options::default()
-    };
     let everywhere =
         GatewayLayer::with_options(schema, options).layer(Recover::new(InKind(routes)));
     Ok(Services { everywhere, health })

@@ -22,6 +22,11 @@ fn help_of_serve() {
 }
 
 #[test]
+fn help_of_gateway() {
+    insta::assert_snapshot!(help(&["gateway"]));
+}
+
+#[test]
 fn help_of_memory() {
     insta::assert_snapshot!(help(&["memory"]));
 }

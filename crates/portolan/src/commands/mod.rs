@@ -1,7 +1,9 @@
 //! The commands, one file or folder each.
 
+mod config;
+mod gateway;
 mod memory;
-mod serve;
+pub(crate) mod serve;
 
 use std::process::ExitCode;
 
@@ -14,6 +16,10 @@ use tokio::runtime::{Builder, Runtime};
 pub(crate) enum Command {
     /// Serve the vector memory over gRPC, gRPC-Web, Connect and REST/JSON
     Serve(Box<serve::Arguments>),
+    /// Stand in front of gRPC servers and serve what they serve in every protocol
+    Gateway(Box<gateway::Arguments>),
+    /// Check the configuration file, or describe it to editors
+    Config(config::Arguments),
     /// Move memories in and out of a running server
     Memory(memory::Arguments),
 }
@@ -23,6 +29,8 @@ impl Command {
     pub(crate) fn run(self) -> anyhow::Result<ExitCode> {
         match self {
             Self::Serve(arguments) => serve::run(*arguments),
+            Self::Gateway(arguments) => gateway::run(*arguments),
+            Self::Config(arguments) => config::run(arguments),
             Self::Memory(arguments) => memory::run(arguments),
         }
     }

@@ -88,6 +88,13 @@ impl Server {
         Self::spawn(folder, command, listen.len())
     }
 
+    /// Starts a gateway on one port, with its logs in `folder`.
+    pub(crate) fn gateway(folder: &Folder, arguments: &[&str]) -> Self {
+        let mut command = portolan(["gateway", "--listen", "127.0.0.1:0"]);
+        command.args(arguments);
+        Self::spawn(folder, command, 1)
+    }
+
     /// Starts by a command that runs the one behind it, such as `nsenter`, and
     /// over any data folder.
     pub(crate) fn start_within(prefix: &[String], folder: &Folder, data: &str) -> Self {
@@ -203,6 +210,15 @@ impl Server {
             .get_metrics(request)
             .await;
         answer.unwrap().into_inner().memories_total
+    }
+
+    /// Waits until its log has a line with this.
+    pub(crate) fn until_logged(&self, part: &str) {
+        let begin = Instant::now();
+        while !self.log().contains(part) {
+            assert!(begin.elapsed() < PATIENCE, "no `{part}` in {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// Sends an HTTP/1.1 request and gives the whole answer.

@@ -1,0 +1,228 @@
+//! `portolan.yaml`: everything that flags can say, in one typed file.
+//!
+//! Reading it gives a [`Config`], whose parts are options: what the file leaves
+//! out a flag may say, and what neither says has the default that the flag's
+//! help names. A flag wins over the file.
+
+mod parts;
+mod upstream;
+mod values;
+
+use std::path::{Path, PathBuf};
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+pub(crate) use parts::{
+    Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes, Tls,
+};
+pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
+pub(crate) use values::{Address, HttpMethod, Size, Time, UpstreamUrl};
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{sentence}")]
+pub(crate) struct Wrong {
+    sentence: String,
+    /// Shows the place in the text, on several lines.
+    pub(crate) snippet: String,
+}
+
+/// What `portolan.yaml` says.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+#[schemars(title = "portolan.yaml")]
+pub(crate) struct Config {
+    /// The file that this was read from.
+    #[serde(skip)]
+    path: Option<PathBuf>,
+    /// Where to listen; every listener speaks every protocol.
+    pub(crate) listen: Option<Vec<Address>>,
+    /// Certificates for the listeners.
+    pub(crate) tls: Option<Tls>,
+    /// The gRPC servers that `portolan gateway` stands in front of.
+    pub(crate) upstreams: Vec<Upstream>,
+    /// Where the contracts come from, when the upstreams have no reflection.
+    pub(crate) contracts: Contracts,
+    /// How paths lead to RPCs.
+    pub(crate) routes: Routes,
+    /// How JSON is read and written.
+    pub(crate) json: Json,
+    /// The form of error bodies on REST routes.
+    pub(crate) errors: Option<Errors>,
+    /// What is too much.
+    pub(crate) limits: Limits,
+    /// Which pages of other origins may call.
+    pub(crate) cors: Option<Cors>,
+    /// Whether `/openapi.json`, `/openapi.yaml` and `/docs` are served.
+    pub(crate) docs: Option<bool>,
+    /// The logs on standard error.
+    pub(crate) log: Log,
+    /// How long running calls may take to finish after SIGTERM or SIGINT.
+    pub(crate) drain_timeout: Option<Time>,
+    /// The vector memory of `portolan serve`.
+    pub(crate) memory: Memory,
+}
+
+impl Config {
+    /// Reads a file. Paths in it are relative to its folder.
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let reason = crate::files::reason(&error);
+            anyhow::anyhow!("cannot read the configuration {}: {reason}", path.display())
+        })?;
+        let mut config = Self::parse(&text, &path.display().to_string())?;
+        config.settle_paths(path.parent().unwrap_or(Path::new("")));
+        config.path = Some(path.to_owned());
+        Ok(config)
+    }
+
+    /// Reads a text that `name` is the name of in errors.
+    fn parse(text: &str, name: &str) -> anyhow::Result<Self> {
+        serde_saphyr::from_str(text).map_err(|error| {
+            let place = error.location().map_or_else(String::new, |location| {
+                format!(":{}:{}", location.line(), location.column())
+            });
+            let shown = error.to_string();
+            // What follows the first line shows the place in the text.
+            let (sentence, snippet) = shown.split_once('\n').unwrap_or((&shown, ""));
+            let sentence = sentence.trim_start_matches("error: ");
+            let sentence = match sentence.split_once(": ") {
+                Some((before, rest)) if before.starts_with("line ") => rest,
+                _ => sentence,
+            };
+            anyhow::Error::new(Wrong {
+                sentence: format!("{name}{place}: {sentence}"),
+                snippet: snippet.replace("<input>", name),
+            })
+        })
+    }
+
+    fn settle_paths(&mut self, folder: &Path) {
+        let settle = |path: &mut PathBuf| {
+            if path.is_relative() && !folder.as_os_str().is_empty() {
+                *path = folder.join(&*path);
+            }
+        };
+        if let Some(tls) = &mut self.tls {
+            tls.paths().for_each(settle);
+        }
+        for upstream in &mut self.upstreams {
+            upstream.paths().for_each(settle);
+        }
+        self.contracts.paths().for_each(settle);
+        self.routes.service_config.iter_mut().for_each(settle);
+        self.memory.data.iter_mut().for_each(settle);
+    }
+
+    /// The file itself, and those that it names and that are read when it is.
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
+        let rules = self.routes.service_config.iter();
+        let tls = self.upstreams.iter().flat_map(|upstream| {
+            let tls = upstream.tls.iter();
+            let tls = tls.flat_map(|tls| [&tls.ca, &tls.cert, &tls.key]);
+            tls.flatten().chain(&upstream.service_config)
+        });
+        self.path.iter().chain(rules).chain(tls).cloned().collect()
+    }
+
+    /// Refuses what the file can say and nothing here can do yet.
+    pub(crate) fn check_supported(&self) -> anyhow::Result<()> {
+        let service_config = self
+            .upstreams
+            .iter()
+            .any(|one| one.service_config.is_some());
+        for (said, key) in [
+            (self.tls.is_some(), "tls"),
+            (self.cors.is_some(), "cors"),
+            (self.docs.is_some(), "docs"),
+            (self.routes.base_path.is_some(), "routes.base_path"),
+            (self.routes.http_methods.is_some(), "routes.http_methods"),
+            (
+                !self.routes.service_config.is_empty(),
+                "routes.service_config",
+            ),
+            (service_config, "upstreams.service_config"),
+        ] {
+            anyhow::ensure!(!said, "`{key}` is not supported yet");
+        }
+        Ok(())
+    }
+
+    /// Whether something differs that is decided once, when a server starts.
+    pub(crate) fn needs_restart_after(&self, before: &Self) -> bool {
+        self.listen != before.listen
+            || self.tls != before.tls
+            || self.cors != before.cors
+            || self.log != before.log
+            || self.drain_timeout != before.drain_timeout
+    }
+
+    /// The JSON schema of the file, for editors.
+    pub(crate) fn json_schema() -> schemars::Schema {
+        schemars::schema_for!(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_file_says_nothing() {
+        let config = Config::parse("", "portolan.yaml").unwrap();
+        assert!(config.listen.is_none() && config.upstreams.is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_place_and_what_would_do() {
+        for (text, expected) in [
+            (
+                "listen: [127.0.0.1:80, here]\n",
+                "portolan.yaml:1:24: `here` is no address to listen on",
+            ),
+            ("lisen: []\n", "portolan.yaml:1:1: unknown field `lisen`"),
+            (
+                "tls:\n  crt: a\n",
+                "portolan.yaml:2:3: unknown field `crt`, expected one of cert, key",
+            ),
+            (
+                "limits:\n  max_message_size: big\n",
+                "portolan.yaml:2:21: write a size such as 4MiB",
+            ),
+            (
+                "upstreams:\n  - url: ftp://x\n",
+                "portolan.yaml:2:10: `ftp://x` is no upstream",
+            ),
+            (
+                "listen: []\nlisten: []\n",
+                "portolan.yaml:2:1: duplicate mapping key: listen",
+            ),
+        ] {
+            let error = Config::parse(text, "portolan.yaml")
+                .unwrap_err()
+                .to_string();
+            assert!(error.starts_with(expected), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn paths_are_those_of_the_files_folder() {
+        let mut config =
+            Config::parse("contracts: {descriptors: [a.binpb, /b.binpb]}", "x").unwrap();
+        config.settle_paths(Path::new("/etc/portolan"));
+        let paths: Vec<_> = config.contracts.descriptors.unwrap();
+        assert_eq!(
+            paths,
+            [Path::new("/etc/portolan/a.binpb"), Path::new("/b.binpb")]
+        );
+    }
+
+    #[test]
+    fn the_schema_knows_every_key() {
+        let schema = serde_json::to_value(Config::json_schema()).unwrap();
+        for key in ["listen", "upstreams", "routes", "json", "limits", "cors"] {
+            assert!(schema["properties"][key].is_object(), "{key}");
+        }
+    }
+}

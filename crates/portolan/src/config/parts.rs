@@ -1,0 +1,169 @@
+//! The sections of the file that every server has.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{HttpMethod, Size, Time};
+
+/// Certificates for the listeners.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Tls {
+    /// The certificate and what signed it, as PEM.
+    pub(crate) cert: PathBuf,
+    /// The certificate's private key, as PEM.
+    pub(crate) key: PathBuf,
+    /// Who signs the certificates of clients, as PEM: with this every client
+    /// has to show one.
+    pub(crate) client_ca: Option<PathBuf>,
+}
+
+impl Tls {
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.cert, &mut self.key]
+            .into_iter()
+            .chain(&mut self.client_ca)
+    }
+}
+
+/// Where contracts come from.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Contracts {
+    /// `.proto` files, or folders of them.
+    pub(crate) proto: Option<Vec<PathBuf>>,
+    /// Folders in which imports are looked for.
+    pub(crate) include: Option<Vec<PathBuf>>,
+    /// Encoded descriptor sets, or images of buf.
+    pub(crate) descriptors: Option<Vec<PathBuf>>,
+    /// How often the upstreams are asked again by reflection.
+    pub(crate) refresh: Option<Time>,
+}
+
+impl Contracts {
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        [&mut self.proto, &mut self.include, &mut self.descriptors]
+            .into_iter()
+            .flatten()
+            .flatten()
+    }
+}
+
+/// How paths lead to RPCs.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Routes {
+    /// `google.api.Service` files with HTTP rules, for contracts that cannot be
+    /// changed.
+    pub(crate) service_config: Vec<PathBuf>,
+    /// Where named routes (`/path/service/method`) begin; empty for none.
+    pub(crate) path: Option<String>,
+    /// What stands before every route of REST.
+    pub(crate) base_path: Option<String>,
+    /// The only HTTP methods that automatic and named routes take.
+    pub(crate) http_methods: Option<Vec<HttpMethod>>,
+}
+
+/// How JSON is read and written.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Json {
+    /// Fields under the names of the contract instead of lowerCamelCase.
+    pub(crate) proto_names: Option<bool>,
+    /// Which fields without a value are written.
+    pub(crate) print_defaults: Option<PrintDefaults>,
+    /// Enums as numbers instead of names.
+    pub(crate) enums_as_numbers: Option<bool>,
+    /// How many spaces each level is indented by; compact without.
+    #[schemars(range(max = 16))]
+    pub(crate) indent: Option<u8>,
+    /// Whether fields that the contract does not have are passed over instead
+    /// of refused.
+    pub(crate) ignore_unknown: Option<bool>,
+}
+
+/// Which fields without a value are written.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum PrintDefaults {
+    /// None of them.
+    #[default]
+    No,
+    /// Those that cannot tell absent from default.
+    WithoutPresence,
+    /// All of them.
+    All,
+}
+
+/// The form of error bodies on REST routes.
+#[derive(Clone, Copy, Debug, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Errors {
+    /// `google.rpc.Status`: code, message, details.
+    Status,
+    /// `{"detail": "…"}`.
+    Detail,
+    /// RFC 9457.
+    Problem,
+}
+
+/// What is too much.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Limits {
+    /// The largest message in either direction.
+    pub(crate) max_message_size: Option<Size>,
+    /// The longest that a call may take when its client names no deadline.
+    pub(crate) default_timeout: Option<Time>,
+}
+
+/// Which pages of other origins may call (the Fetch standard, CORS).
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Cors {
+    /// Origins such as `https://app.example.com`, `https://*.example.com`, or
+    /// `*` for all.
+    pub(crate) origins: Vec<String>,
+    /// Whether browsers may send cookies and credentials.
+    pub(crate) credentials: bool,
+    /// How long browsers remember what is allowed.
+    pub(crate) max_age: Option<Time>,
+}
+
+/// The logs on standard error.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// Their form.
+    pub(crate) format: Option<LogFormat>,
+}
+
+/// The form of the logs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// A JSON object per line.
+    Json,
+}
+
+/// The vector memory of `portolan serve`.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Memory {
+    /// The folder that holds everything; made when it is missing.
+    pub(crate) data: Option<PathBuf>,
+    /// How many components every vector has.
+    #[schemars(range(min = 1))]
+    pub(crate) dimension: Option<usize>,
+    /// How vectors are compared.
+    pub(crate) metric: Option<crate::commands::serve::MetricArgument>,
+    /// What an answered write survives.
+    pub(crate) durability: Option<crate::commands::serve::DurabilityArgument>,
+    /// Start with a corpus of real texts and vectors when there is nothing yet.
+    pub(crate) demo: Option<bool>,
+}

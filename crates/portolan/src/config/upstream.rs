@@ -1,0 +1,88 @@
+//! The section of the file about the gRPC servers behind the gateway.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Time, UpstreamUrl};
+
+/// One gRPC server, or several that are the same.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Upstream {
+    /// Where it is.
+    pub(crate) url: UpstreamUrl,
+    /// Where others are that do the same.
+    #[serde(default)]
+    pub(crate) and: Vec<UpstreamUrl>,
+    /// The services that it has: full names, or `package.*`. By default those
+    /// that it names by reflection, or else all that no other upstream has.
+    #[serde(default)]
+    pub(crate) services: Vec<String>,
+    /// How calls are spread over its addresses.
+    pub(crate) balance: Option<Balance>,
+    /// How it is reached by TLS.
+    pub(crate) tls: Option<UpstreamTls>,
+    /// A file with a gRPC service config in JSON: timeouts, retries and their
+    /// budget.
+    pub(crate) service_config: Option<PathBuf>,
+    /// How long making a connection may take.
+    pub(crate) connect_timeout: Option<Time>,
+}
+
+impl Upstream {
+    /// An upstream of which nothing but its address is said.
+    pub(crate) fn at(url: UpstreamUrl) -> Self {
+        Self {
+            url,
+            and: Vec::new(),
+            services: Vec::new(),
+            balance: None,
+            tls: None,
+            service_config: None,
+            connect_timeout: None,
+        }
+    }
+
+    pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let tls = self.tls.iter_mut().flat_map(|tls| {
+            [&mut tls.ca, &mut tls.cert, &mut tls.key]
+                .into_iter()
+                .flatten()
+        });
+        tls.chain(&mut self.service_config)
+    }
+}
+
+/// How calls are spread over addresses.
+#[derive(Clone, Copy, Debug, Default, Deserialize, JsonSchema, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+#[value(rename_all = "snake_case")]
+pub(crate) enum Balance {
+    /// All to the first that can be reached.
+    PickFirst,
+    /// To each in turn.
+    #[default]
+    RoundRobin,
+    /// To that of two, picked at random, which has fewer calls running.
+    LeastRequest,
+}
+
+/// How an upstream is reached by TLS.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct UpstreamTls {
+    /// Who signs the upstream's certificate, as PEM; by default whom the system
+    /// trusts.
+    pub(crate) ca: Option<PathBuf>,
+    /// The certificate that is shown to the upstream, as PEM.
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of that, as PEM.
+    pub(crate) key: Option<PathBuf>,
+    /// The name that the certificate must have; by default the host's.
+    pub(crate) server_name: Option<String>,
+    /// Whether any certificate is taken. Whoever is between can then read and
+    /// change everything.
+    pub(crate) insecure: bool,
+}

@@ -1,0 +1,201 @@
+//! The flags that every server has. Each says what a key of `portolan.yaml`
+//! says, and wins over it.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::config::{
+    Address, Config, Cors, Errors, HttpMethod, LogFormat, PrintDefaults, Size, Time, Tls,
+};
+
+/// Where and how a server is reached.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct ServerFlags {
+    /// The configuration file; flags win over it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+
+    /// Where to listen; every listener speaks every protocol. May be repeated;
+    /// port 0 lets the system choose
+    #[arg(long, value_name = "ADDR", help_heading = "Listening")]
+    listen: Vec<Address>,
+
+    /// The largest message in either direction [default: 4MiB]
+    #[arg(long, value_name = "SIZE", help_heading = "Limits")]
+    max_message_size: Option<Size>,
+
+    /// The longest that a call may take when its client names no deadline
+    /// [default: for ever]
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    default_timeout: Option<Time>,
+
+    /// How long running calls may take to finish after SIGTERM or SIGINT
+    /// [default: 30s]
+    #[arg(long, value_name = "TIME", help_heading = "Limits")]
+    drain_timeout: Option<Time>,
+
+    /// The form of the logs on standard error; RUST_LOG chooses which to keep
+    /// [default: text]
+    #[arg(long, value_name = "FORMAT", value_enum)]
+    log_format: Option<LogFormat>,
+
+    #[command(flatten)]
+    tls: TlsFlags,
+
+    #[command(flatten)]
+    routes: RouteFlags,
+
+    #[command(flatten)]
+    json: JsonFlags,
+}
+
+/// Certificates for the listeners.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Listening")]
+struct TlsFlags {
+    /// Serve by TLS with this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+
+    /// The private key of the certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+
+    /// Ask every client for a certificate signed by one of these (PEM)
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_client_ca: Option<PathBuf>,
+
+    /// An origin whose pages may call, such as https://app.example.com; `*`
+    /// for all. May be repeated
+    #[arg(long, value_name = "ORIGIN")]
+    cors_origin: Vec<String>,
+}
+
+/// How paths lead to RPCs.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Routes")]
+struct RouteFlags {
+    /// Where named routes (`/path/service/method`) begin; empty for none
+    /// [default: /grpc]
+    #[arg(long, value_name = "PATH")]
+    path: Option<String>,
+
+    /// What stands before every REST route
+    #[arg(long, value_name = "PATH")]
+    base_path: Option<String>,
+
+    /// The only HTTP methods that automatic and named routes take, such as
+    /// GET,POST
+    #[arg(long, value_name = "METHODS", value_delimiter = ',')]
+    http_methods: Option<Vec<HttpMethod>>,
+
+    /// A google.api.Service file in YAML with HTTP rules, for contracts that
+    /// cannot be changed. May be repeated
+    #[arg(long, value_name = "FILE")]
+    service_config: Vec<PathBuf>,
+
+    /// Do not serve /openapi.json, /openapi.yaml and /docs
+    #[arg(long)]
+    no_docs: bool,
+}
+
+/// How JSON is read and written.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "JSON")]
+struct JsonFlags {
+    /// Write fields under the names of the contract instead of lowerCamelCase
+    #[arg(long)]
+    proto_names: bool,
+
+    /// Which fields without a value are written [default: no]
+    #[arg(long, value_name = "WHICH", value_enum)]
+    print_defaults: Option<PrintDefaults>,
+
+    /// Write enums as numbers instead of names
+    #[arg(long)]
+    enums_as_numbers: bool,
+
+    /// Indent each level by so many spaces
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=16))]
+    indent: Option<u8>,
+
+    /// Pass over fields that the contract does not have instead of refusing them
+    #[arg(long)]
+    ignore_unknown: bool,
+
+    /// The form of errors on REST routes [default: detail on named routes,
+    /// status on others]
+    #[arg(long, value_name = "FORM", value_enum)]
+    errors: Option<Errors>,
+}
+
+impl ServerFlags {
+    /// The configuration: what the file says, and over it what the flags say.
+    pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
+        let mut config = match &self.config {
+            Some(path) => Config::read(path)?,
+            None => Config::default(),
+        };
+        self.clone().put_onto(&mut config);
+        config.check_supported()?;
+        Ok(config)
+    }
+
+    fn put_onto(self, config: &mut Config) {
+        if !self.listen.is_empty() {
+            config.listen = Some(self.listen);
+        }
+        put(&mut config.limits.max_message_size, self.max_message_size);
+        put(&mut config.limits.default_timeout, self.default_timeout);
+        put(&mut config.drain_timeout, self.drain_timeout);
+        put(&mut config.log.format, self.log_format);
+
+        // clap sees to it that they come together.
+        if let (Some(cert), Some(key)) = (self.tls.tls_cert, self.tls.tls_key) {
+            let client_ca = self.tls.tls_client_ca;
+            config.tls = Some(Tls {
+                cert,
+                key,
+                client_ca,
+            });
+        }
+        if !self.tls.cors_origin.is_empty() {
+            let cors = config.cors.get_or_insert_with(Cors::default);
+            cors.origins = self.tls.cors_origin;
+        }
+
+        put(&mut config.routes.path, self.routes.path);
+        put(&mut config.routes.base_path, self.routes.base_path);
+        put(&mut config.routes.http_methods, self.routes.http_methods);
+        if !self.routes.service_config.is_empty() {
+            config.routes.service_config = self.routes.service_config;
+        }
+        put(&mut config.docs, self.routes.no_docs.then_some(false));
+
+        put(&mut config.json.proto_names, yes(self.json.proto_names));
+        put(&mut config.json.print_defaults, self.json.print_defaults);
+        put(
+            &mut config.json.enums_as_numbers,
+            yes(self.json.enums_as_numbers),
+        );
+        put(&mut config.json.indent, self.json.indent);
+        put(
+            &mut config.json.ignore_unknown,
+            yes(self.json.ignore_unknown),
+        );
+        put(&mut config.errors, self.json.errors);
+    }
+}
+
+/// What a flag says, if it says anything, takes the place of what was there.
+pub(crate) fn put<T>(place: &mut Option<T>, said: Option<T>) {
+    if said.is_some() {
+        *place = said;
+    }
+}
+
+/// A flag without a value says yes or nothing.
+pub(crate) fn yes(given: bool) -> Option<bool> {
+    given.then_some(true)
+}

@@ -1,0 +1,149 @@
+//! The front of a gateway: which contracts it serves and what is behind, both
+//! replaced while it serves when the upstreams or the configuration change.
+//!
+//! Sockets are not its business, nor what a protocol is.
+
+mod behind;
+pub(crate) mod contracts;
+mod entry;
+mod refresh;
+pub(crate) mod source;
+pub(crate) mod upstreams;
+mod watched;
+
+use std::sync::Arc;
+
+use portolan_gateway::{Gateway, GatewayLayer};
+use portolan_server::Health;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tower_layer::Layer;
+
+use crate::config::Config;
+use crate::live::Live;
+use behind::{Behind, Own};
+use contracts::Contracts;
+use entry::Entry;
+use source::Source;
+use upstreams::{ByService, Upstream};
+
+/// What every request goes to.
+pub(crate) type Service = Live<Current>;
+
+/// What is served at a time.
+type Current = Entry<Gateway<Behind<ByService>>>;
+
+/// A gateway's front.
+pub(crate) struct Front {
+    service: Service,
+    health: Health,
+    stop: CancellationToken,
+    refreshing: JoinHandle<()>,
+}
+
+impl Front {
+    /// Opens it. Contracts of files have to be there and right; those of
+    /// upstreams may come later: until then only gRPC passes. `reload` reads
+    /// the configuration again.
+    pub(crate) async fn open(
+        config: Config,
+        reload: impl Fn() -> anyhow::Result<Config> + Send + Sync + 'static,
+    ) -> anyhow::Result<Self> {
+        let health = Health::new(Vec::<String>::new());
+        let mut state = State::open(config)?;
+        state.gather().await?;
+        let service = Live::new(state.serve(&health)?);
+        let stop = CancellationToken::new();
+        let refreshing = refresh::Refresh {
+            state,
+            reload: Box::new(reload),
+            service: service.clone(),
+            health: health.clone(),
+            stop: stop.clone(),
+        };
+        let refreshing = refreshing.start()?;
+        Ok(Self {
+            service,
+            health,
+            stop,
+            refreshing,
+        })
+    }
+
+    /// What every request goes to.
+    pub(crate) fn service(&self) -> Service {
+        self.service.clone()
+    }
+
+    /// Whether the gateway takes calls.
+    pub(crate) fn health(&self) -> Health {
+        self.health.clone()
+    }
+
+    /// Stops looking for changes.
+    pub(crate) async fn close(self) {
+        self.stop.cancel();
+        // It holds nothing that could be lost.
+        let _ = self.refreshing.await;
+    }
+}
+
+/// One configuration, with everything that was made of it.
+struct State {
+    config: Config,
+    upstreams: Vec<Upstream>,
+    source: Source,
+    contracts: Contracts,
+}
+
+impl State {
+    /// Makes what needs no answer of anybody.
+    fn open(config: Config) -> anyhow::Result<Self> {
+        let upstreams = config
+            .upstreams
+            .iter()
+            .map(|upstream| Upstream::open(upstream, &config.limits))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        Ok(Self {
+            source: Source::of(&config),
+            config,
+            upstreams,
+            contracts: Contracts::none()?,
+        })
+    }
+
+    /// Gets the contracts; whether they are others than before. Of an upstream
+    /// that cannot be asked the last ones that it told count.
+    async fn gather(&mut self) -> anyhow::Result<bool> {
+        let parts = self.source.gather(&self.upstreams).await?;
+        if parts.is_empty() {
+            return Ok(false);
+        }
+        let contracts = Contracts::merge(&parts, |complaint| tracing::warn!("{complaint}"))?;
+        let changed = !contracts.is(&self.contracts);
+        self.contracts = contracts;
+        Ok(changed)
+    }
+
+    /// The service for this state of things.
+    fn serve(&self, health: &Health) -> anyhow::Result<Current> {
+        for service in self.contracts.services() {
+            health.set(service, portolan_server::Serving::Yes);
+        }
+        let behind = Behind {
+            own: Own::new(health, &self.contracts)?,
+            upstreams: ByService::new(&self.upstreams, &self.source.listed()),
+        };
+        let layer = GatewayLayer::with_options(
+            Arc::clone(&self.contracts.schema),
+            self.config.gateway_options(),
+        );
+        let nothing_known = self.contracts.services().next().is_none();
+        let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
+        let names: Vec<_> = names.collect();
+        Ok(Entry {
+            gateway: layer.layer(behind),
+            waiting_for: nothing_known.then(|| names.join(" and ").into()),
+        })
+    }
+}

@@ -1,0 +1,106 @@
+//! Keeps a front up to date: asks upstreams again, reads the configuration again
+//! on SIGHUP or when a file has changed. Whatever is wrong then leaves things as
+//! they are, and is logged.
+
+use std::path::PathBuf;
+
+use portolan_server::Health;
+use tokio::signal::unix::SignalKind;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::watched::{INTERVAL, Watched};
+use super::{Service, State};
+use crate::config::Config;
+use crate::signals::caught;
+
+/// Far enough away to be never.
+const NEVER: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+
+pub(super) struct Refresh {
+    pub(super) state: State,
+    pub(super) reload: Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>,
+    pub(super) service: Service,
+    pub(super) health: Health,
+    pub(super) stop: CancellationToken,
+}
+
+impl Refresh {
+    /// Begins; the signal is heeded from now on.
+    pub(super) fn start(mut self) -> anyhow::Result<JoinHandle<()>> {
+        let mut hangup = caught(SignalKind::hangup())?;
+        Ok(tokio::spawn(async move {
+            let mut look = interval(INTERVAL);
+            look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut watched = Watched::new(self.files());
+            loop {
+                let ask_at = Instant::now() + self.state.source.interval().unwrap_or(NEVER);
+                let reload = tokio::select! {
+                    () = self.stop.cancelled() => return,
+                    () = sleep_until(ask_at) => false,
+                    _ = hangup.recv() => true,
+                    () = changed(&mut look, &mut watched) => true,
+                };
+                let done = if reload {
+                    let reloaded = self.reload().await;
+                    watched = Watched::new(self.files());
+                    reloaded
+                } else {
+                    self.ask().await
+                };
+                if let Err(error) = done {
+                    tracing::error!(
+                        error = format!("{error:#}"),
+                        "keeping what was served before"
+                    );
+                }
+            }
+        }))
+    }
+
+    /// Asks the upstreams for their contracts.
+    async fn ask(&mut self) -> anyhow::Result<()> {
+        if self.state.gather().await? {
+            self.service.replace(self.state.serve(&self.health)?);
+            let services = self.state.contracts.services().count();
+            tracing::info!(services, "serving new contracts");
+        }
+        Ok(())
+    }
+
+    /// Makes everything anew of the configuration as it is now.
+    async fn reload(&mut self) -> anyhow::Result<()> {
+        let config = (self.reload)()?;
+        if config.needs_restart_after(&self.state.config) {
+            tracing::warn!(
+                "changes of listen, tls, cors, log and drain_timeout take effect with the next start"
+            );
+        }
+        let mut next = State::open(config)?;
+        next.source.remember(&self.state.source);
+        next.gather().await?;
+        self.service.replace(next.serve(&self.health)?);
+        let services = next.contracts.services().count();
+        tracing::info!(services, "the configuration was read again");
+        self.state = next;
+        Ok(())
+    }
+
+    /// Every file that counts.
+    fn files(&self) -> Vec<PathBuf> {
+        let mut files = self.state.config.files();
+        files.extend(self.state.source.watched());
+        files
+    }
+}
+
+/// Waits until a file has changed.
+async fn changed(look: &mut tokio::time::Interval, watched: &mut Watched) {
+    loop {
+        look.tick().await;
+        if watched.have_changed() {
+            return;
+        }
+    }
+}

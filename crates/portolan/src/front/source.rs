@@ -1,0 +1,157 @@
+//! Where a gateway's contracts come from: files, or the upstreams themselves.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use portolan_client::reflection;
+
+use super::upstreams::Upstream;
+use crate::config::Config;
+use crate::contracts::Files;
+
+/// How often upstreams are asked again, unless told otherwise.
+const REFRESH: Duration = Duration::from_secs(30);
+/// How soon one is asked again that could not be asked.
+const SILENT: Duration = Duration::from_secs(1);
+
+/// A set of contracts with the name of where it comes from.
+pub(crate) type Part = (String, Arc<[u8]>);
+
+/// A source of contracts.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Files say all.
+    Files(Files),
+    /// The upstreams are asked by reflection.
+    Upstreams(Told),
+}
+
+/// What the upstreams told last.
+#[derive(Debug)]
+pub(crate) struct Told {
+    interval: Duration,
+    /// By the name of the upstream.
+    contracts: BTreeMap<String, Arc<[u8]>>,
+    services: HashMap<String, Vec<String>>,
+    /// Those that could not be asked the last time.
+    silent: BTreeSet<String>,
+}
+
+impl Source {
+    pub(crate) fn of(config: &Config) -> Self {
+        let contracts = &config.contracts;
+        let files = Files {
+            proto: contracts.proto.clone().unwrap_or_default(),
+            include: contracts.include.clone().unwrap_or_default(),
+            descriptors: contracts.descriptors.clone().unwrap_or_default(),
+        };
+        if files.is_empty() {
+            Self::Upstreams(Told {
+                interval: contracts.refresh.map_or(REFRESH, |time| time.0),
+                contracts: BTreeMap::new(),
+                services: HashMap::new(),
+                silent: BTreeSet::new(),
+            })
+        } else {
+            Self::Files(files)
+        }
+    }
+
+    /// The contracts, as far as they are to be had.
+    ///
+    /// # Errors
+    /// When files cannot be read or compiled.
+    pub(crate) async fn gather(&mut self, upstreams: &[Upstream]) -> anyhow::Result<Vec<Part>> {
+        match self {
+            Self::Files(files) => {
+                let name = files.names();
+                let files = files.clone();
+                let sets = tokio::task::spawn_blocking(move || files.read()).await??;
+                Ok(sets
+                    .into_iter()
+                    .map(|set| (name.clone(), set.into()))
+                    .collect())
+            }
+            Self::Upstreams(told) => {
+                told.ask(upstreams).await;
+                let known = told.contracts.iter();
+                Ok(known
+                    .map(|(name, set)| (name.clone(), Arc::clone(set)))
+                    .collect())
+            }
+        }
+    }
+
+    /// Which services each upstream told of, by its name.
+    pub(crate) fn listed(&self) -> Cow<'_, HashMap<String, Vec<String>>> {
+        match self {
+            Self::Files(_) => Cow::Owned(HashMap::new()),
+            Self::Upstreams(told) => Cow::Borrowed(&told.services),
+        }
+    }
+
+    /// The files whose change changes the contracts.
+    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+        match self {
+            Self::Files(files) => files.watched(),
+            Self::Upstreams(_) => Vec::new(),
+        }
+    }
+
+    /// When to ask again; never of files, which are watched.
+    pub(crate) fn interval(&self) -> Option<Duration> {
+        match self {
+            Self::Files(_) => None,
+            // One that is down is soon up again.
+            Self::Upstreams(told) if !told.silent.is_empty() => Some(SILENT.min(told.interval)),
+            Self::Upstreams(told) => Some(told.interval),
+        }
+    }
+
+    /// Takes over what another was told, until the upstreams are asked.
+    pub(crate) fn remember(&mut self, before: &Self) {
+        if let (Self::Upstreams(told), Self::Upstreams(before)) = (self, before) {
+            told.contracts.clone_from(&before.contracts);
+            told.services.clone_from(&before.services);
+            told.silent.clone_from(&before.silent);
+        }
+    }
+}
+
+impl Told {
+    async fn ask(&mut self, upstreams: &[Upstream]) {
+        let options = reflection::Options::default();
+        let answers = upstreams.iter().map(|upstream| async {
+            let fetched = reflection::fetch(upstream.channel.clone(), &options).await;
+            (upstream.name.clone(), fetched)
+        });
+        let names: BTreeSet<&str> = upstreams.iter().map(|one| one.name.as_str()).collect();
+        self.contracts
+            .retain(|name, _| names.contains(name.as_str()));
+        for (name, fetched) in futures_util::future::join_all(answers).await {
+            match fetched {
+                Ok(fetched) => {
+                    if self.silent.remove(&name) {
+                        tracing::info!(upstream = name, "the upstream tells its contracts again");
+                    }
+                    self.contracts
+                        .insert(name.clone(), fetched.descriptor_set.into());
+                    self.services.insert(name, fetched.services);
+                }
+                Err(error) => {
+                    // Once is enough until it answers again.
+                    if self.silent.insert(name.clone()) {
+                        tracing::warn!(
+                            upstream = name,
+                            reason = %error,
+                            "cannot ask the upstream for its contracts; will ask again"
+                        );
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! From what a configuration says to what the rooms below take.
+
+use std::time::Duration;
+
+use portolan_gateway::{ErrorStyle, Options};
+use portolan_transcode::{PrintDefaults, ReadOptions, WriteOptions};
+
+use crate::config::{self, Config};
+
+/// How long running calls may take to finish, unless told otherwise.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl Config {
+    /// The choices for a gateway.
+    pub(crate) fn gateway_options(&self) -> Options {
+        let defaults = Options::default();
+        Options {
+            max_message_size: self.max_message_size(),
+            read: ReadOptions {
+                ignore_unknown: self.json.ignore_unknown.unwrap_or(false),
+                ..defaults.read
+            },
+            write: WriteOptions {
+                proto_names: self.json.proto_names.unwrap_or(false),
+                print_defaults: match self.json.print_defaults.unwrap_or_default() {
+                    config::PrintDefaults::No => PrintDefaults::No,
+                    config::PrintDefaults::WithoutPresence => PrintDefaults::WithoutPresence,
+                    config::PrintDefaults::All => PrintDefaults::All,
+                },
+                enums_as_numbers: self.json.enums_as_numbers.unwrap_or(false),
+                indent: self.json.indent,
+                ..defaults.write
+            },
+            errors: self.errors.map(|errors| match errors {
+                config::Errors::Status => ErrorStyle::Status,
+                config::Errors::Detail => ErrorStyle::Detail,
+                config::Errors::Problem => ErrorStyle::Problem,
+            }),
+            named_path: match self.routes.path.as_deref() {
+                None => defaults.named_path,
+                Some("") => None,
+                Some(path) => Some(path.to_owned()),
+            },
+            ..defaults
+        }
+    }
+
+    /// The largest message in bytes.
+    pub(crate) fn max_message_size(&self) -> usize {
+        let size = self.limits.max_message_size;
+        size.map_or(portolan_gateway::DEFAULT_MAX_MESSAGE_SIZE, |size| size.0)
+    }
+
+    /// How long running calls may take to finish.
+    pub(crate) fn drain_timeout(&self) -> Duration {
+        self.drain_timeout.map_or(DRAIN_TIMEOUT, |time| time.0)
+    }
+}

@@ -1,0 +1,153 @@
+//! Where the contracts come from, and what happens when they change.
+
+use std::fs;
+
+use portolan::memory::proto::StoreMemoryRequest;
+use tonic::Request;
+
+use crate::support::{Folder, Server, run, text};
+
+/// Stores a memory by REST and reads it by gRPC, through a gateway.
+async fn works_in_every_protocol(gateway: &Server) {
+    let answer = gateway.http(
+        "POST /v1/memories",
+        &["content-type: application/json"],
+        r#"{"content":"through the front"}"#,
+    );
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (_, id) = answer.split_once(r#""id":""#).unwrap();
+    let id = id.split('"').next().unwrap();
+
+    let path = "POST /somafractalmemory.v1.MemoryService/GetMemory";
+    let connect = [
+        "content-type: application/json",
+        "connect-protocol-version: 1",
+    ];
+    let answer = gateway.http(path, &connect, &format!(r#"{{"id":"{id}"}}"#));
+    assert!(answer.contains("through the front"), "{answer}");
+
+    let stored = gateway
+        .memories()
+        .await
+        .store_memory(Request::new(StoreMemoryRequest {
+            content: "by gRPC".into(),
+            ..Default::default()
+        }))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = gateway.http(&format!("GET /v1/memories/{}", stored.id), &[], "");
+    assert!(answer.contains("by gRPC"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn reflection_is_enough() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let gateway = Server::gateway(&front, &["--upstream", &upstream.url()]);
+    works_in_every_protocol(&gateway).await;
+    gateway.stop();
+    upstream.stop();
+}
+
+const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../proto");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proto_files_are_enough() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let arguments = ["--upstream", &upstream.url(), "--proto", PROTO];
+    let gateway = Server::gateway(&front, &arguments);
+    works_in_every_protocol(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_may_come_later() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let address = upstream.address().to_string();
+    upstream.stop();
+
+    let url = format!("http://{address}");
+    let gateway = Server::gateway(&front, &["--upstream", &url]);
+    gateway.until_logged("cannot ask the upstream for its contracts");
+    let path = "POST /somafractalmemory.v1.MemoryService/GetMemory";
+    let answer = gateway.http(path, &["content-type: application/proto"], "");
+    assert!(
+        answer.contains(&address) || answer.starts_with("HTTP/1.1 404"),
+        "{answer}"
+    );
+
+    let _upstream = Server::start_at(&behind, &[&address], &[]);
+    gateway.until_logged("serving new contracts");
+    works_in_every_protocol(&gateway).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_configuration_is_read_again() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let file = front.join("portolan.yaml");
+    let write = |more: &str| {
+        let text = format!("upstreams:\n  - url: {}\n{more}", upstream.url());
+        fs::write(&file, text).unwrap();
+    };
+    write("");
+    let gateway = Server::gateway(&front, &["--config", &file]);
+    let names = || {
+        let answer = gateway.http("GET /v1/metrics", &[], "");
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+        answer.contains("uptime_seconds")
+    };
+    assert!(!names());
+
+    write("json: {proto_names: true}\n");
+    gateway.signal("HUP");
+    gateway.until_logged("the configuration was read again");
+    assert!(names());
+
+    // What is wrong leaves things as they are.
+    write("json: {proto_name: true}\n");
+    gateway.signal("HUP");
+    gateway.until_logged("keeping what was served before");
+    assert!(
+        gateway.log().contains("unknown field `proto_name`"),
+        "{}",
+        gateway.log()
+    );
+    assert!(names());
+}
+
+#[test]
+fn wrong_contracts_are_named_at_the_start() {
+    for (arguments, expected) in [
+        (
+            &["gateway"][..],
+            "error: there is no upstream to stand in front of; name one with --upstream \
+             http://127.0.0.1:50051, or in the file of --config\n",
+        ),
+        (
+            &[
+                "gateway",
+                "--upstream",
+                "http://127.0.0.1:1",
+                "--proto",
+                "nowhere",
+                "--listen",
+                "127.0.0.1:0",
+            ],
+            "error: cannot read nowhere: no such file or folder\n",
+        ),
+        (
+            &["gateway", "--config", "nowhere.yaml"],
+            "error: cannot read the configuration nowhere.yaml: no such file or folder\n",
+        ),
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(text(&output.stderr), expected);
+    }
+    let output = run(["gateway", "--upstream", "ftp://x"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(text(&output.stderr).contains("`ftp://x` is no upstream"));
+}
