@@ -81,6 +81,22 @@ impl Schema {
         &self.rule_faults
     }
 
+    /// Leaves out the services for which `keep` says no. Types stay.
+    pub fn retain_services(&mut self, mut keep: impl FnMut(&Service) -> bool) {
+        self.services.retain(|service| {
+            let kept = keep(service);
+            if !kept {
+                self.symbols.remove(&service.name);
+            }
+            kept
+        });
+        for (index, service) in self.services.iter().enumerate() {
+            if let Some(symbol) = self.symbols.get_mut(&service.name) {
+                *symbol = Symbol::Service(index);
+            }
+        }
+    }
+
     /// What a full name stands for, without a leading dot.
     #[must_use]
     pub fn symbol(&self, full_name: &str) -> Option<Symbol> {

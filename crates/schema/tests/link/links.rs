@@ -306,3 +306,27 @@ fn what_documents_want_to_know() {
     assert_eq!(comments, ["None.", "Sour."]);
     assert!(sort.values()[1].is_deprecated() && !sort.values()[0].is_deprecated());
 }
+
+#[test]
+fn services_can_be_left_out() {
+    let mut schema = linked(
+        r#"
+        syntax = "proto3";
+        package p;
+        message M {}
+        service A { rpc Get(M) returns (M); }
+        service B { rpc Get(M) returns (M); }
+        service C { rpc Get(M) returns (M); }
+        "#,
+    );
+    schema.retain_services(|service| service.name() != "p.A");
+    let names: Vec<_> = schema.services().map(|service| service.name()).collect();
+    assert_eq!(names, ["p.B", "p.C"]);
+    assert_eq!(schema.symbol("p.A"), None);
+    assert!(schema.method("/p.A/Get").is_none());
+    for name in ["p.B", "p.C"] {
+        assert_eq!(schema.service(name).unwrap().name(), name);
+        assert!(schema.method(&format!("/{name}/Get")).is_some());
+    }
+    assert!(schema.message_by_name("p.M").is_some());
+}
