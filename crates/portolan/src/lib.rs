@@ -9,6 +9,8 @@
 //!   makes it speak the other protocols too;
 //! - [`server`] serves any tower service: listeners, health, reflection,
 //!   metrics, logs, and an end that lets running calls finish;
+//! - [`grpc_gateway`] is the short way to all that for tonic services, with a
+//!   port of their own and routes in an app;
 //! - [`memory`] is a service that comes with it: a durable vector memory.
 //!
 //! A server of one's own is these, put together:
@@ -44,6 +46,8 @@
 //! # Ok(())
 //! # }
 //! ```
+
+pub mod grpc_gateway;
 
 pub use portolan_gateway as gateway;
 pub use portolan_memory as memory;

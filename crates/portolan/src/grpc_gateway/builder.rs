@@ -1,0 +1,224 @@
+//! How a gateway is put together.
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use portolan_gateway::{BoxError, Options};
+use portolan_schema::Schema;
+use portolan_server::{Health, reflection};
+use tonic::server::NamedService;
+use tower_service::Service;
+
+use super::gateway::{GrpcGateway, Parts};
+use super::path::BasePath;
+use super::services::{Served, Services, served};
+use super::{Error, routes};
+
+/// What every gateway can add by itself: the services for health checks and
+/// reflection, and their contracts.
+const HEALTH: (&str, &[u8]) = ("grpc.health.v1.Health", Health::FILE_DESCRIPTOR_SET);
+const REFLECTION: [(&str, &[u8]); 2] = [
+    (
+        "grpc.reflection.v1.ServerReflection",
+        reflection::FILE_DESCRIPTOR_SET_V1,
+    ),
+    (
+        "grpc.reflection.v1alpha.ServerReflection",
+        reflection::FILE_DESCRIPTOR_SET_V1ALPHA,
+    ),
+];
+
+/// The choices for a [`GrpcGateway`]; [`GrpcGatewayBuilder::build`] checks them.
+#[derive(Debug)]
+#[must_use = "a builder does nothing until it is built"]
+pub struct GrpcGatewayBuilder {
+    path: String,
+    services: Vec<(&'static str, Served)>,
+    descriptors: Vec<Cow<'static, [u8]>>,
+    expose_http: bool,
+    host: String,
+    port: u16,
+    reflection: bool,
+    drain_timeout: Option<Duration>,
+    options: Options,
+}
+
+impl GrpcGatewayBuilder {
+    pub(super) fn new(path: String) -> Self {
+        Self {
+            path,
+            services: Vec::new(),
+            descriptors: Vec::new(),
+            expose_http: false,
+            host: "127.0.0.1".to_owned(),
+            port: 50051,
+            reflection: true,
+            drain_timeout: None,
+            options: Options::default(),
+        }
+    }
+
+    /// Adds a service: a server that tonic generated, with or without an
+    /// interceptor, or any other tower service that speaks gRPC and has a name.
+    /// Every protocol reaches clones of this one.
+    pub fn service<S, B>(mut self, service: S) -> Self
+    where
+        S: Service<Request<tonic::body::Body>, Response = Response<B>>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Error: Into<BoxError>,
+        S::Future: Send + 'static,
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        self.services.push((S::NAME, served(service)));
+        self
+    }
+
+    /// Adds descriptors of the services: an encoded
+    /// `google.protobuf.FileDescriptorSet` with everything that is imported, as
+    /// `protoc --include_imports --descriptor_set_out` writes it. May be called
+    /// again; a file that comes twice counts once.
+    pub fn descriptors(mut self, set: impl Into<Cow<'static, [u8]>>) -> Self {
+        self.descriptors.push(set.into());
+        self
+    }
+
+    /// Whether there are named HTTP routes, `/{path}/{service}/{method}`; no by
+    /// default. Without them the gateway's own port still speaks gRPC,
+    /// gRPC-Web and Connect, and answers to the HTTP rules of the contract.
+    pub fn expose_http(mut self, expose: bool) -> Self {
+        self.expose_http = expose;
+        self
+    }
+
+    /// The host of the gateway's own port: an address, or a name, of which all
+    /// addresses are listened on; `127.0.0.1` by default.
+    pub fn host(mut self, host: impl Into<String>) -> Self {
+        self.host = host.into();
+        self
+    }
+
+    /// The gateway's own port; 50051 by default. With 0 the system chooses.
+    pub fn port(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
+    /// Whether clients such as grpcurl may ask the gateway's own port for its
+    /// contracts (server reflection, v1 and v1alpha); yes by default.
+    pub fn reflection(mut self, reflect: bool) -> Self {
+        self.reflection = reflect;
+        self
+    }
+
+    /// How long running calls may take to finish at the end; 30 seconds by
+    /// default.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = Some(limit);
+        self
+    }
+
+    /// Everything else: the size limit, how JSON is read and written, the form
+    /// of errors. Where named routes begin the builder says.
+    pub fn options(mut self, options: Options) -> Self {
+        self.options = options;
+        self
+    }
+
+    /// The gateway; it serves no port yet.
+    ///
+    /// # Errors
+    /// When the path does not begin with `/`; when there is no service, one
+    /// comes twice, or the descriptors have none of its name; when two RPCs
+    /// claim one route.
+    pub fn build(self) -> Result<GrpcGateway, Error> {
+        let path = BasePath::parse(&self.path)?;
+        if self.services.is_empty() {
+            return Err(Error::NoService {
+                path: path.to_string(),
+            });
+        }
+        let names: Vec<&'static str> = self.services.iter().map(|(name, _)| *name).collect();
+        let mut seen = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(**name)) {
+            return Err(Error::RepeatedService(twice));
+        }
+        let services: Services = self.services.into_iter().collect();
+        let own = std::iter::once(HEALTH).chain(REFLECTION.into_iter().filter(|_| self.reflection));
+        let own: Vec<_> = own.collect();
+        let contracts = Contracts::read(self.descriptors, &own, &services)?;
+        let described = |name: &&str| contracts.schema.service(name).is_some();
+        if let Some(name) = names.into_iter().find(|name| !described(name)) {
+            return Err(Error::Undescribed(name));
+        }
+
+        if self.expose_http {
+            routes::named(&contracts.schema, &services, &path)?;
+        }
+        let mut behind = services.clone();
+        if self.reflection {
+            behind = behind
+                .with(reflection::v1(contracts.sets())?)
+                .with(reflection::v1alpha(contracts.sets())?);
+        }
+        Ok(GrpcGateway::of(Parts {
+            schema: contracts.schema.into(),
+            services,
+            behind,
+            path,
+            expose_http: self.expose_http,
+            host: self.host,
+            port: self.port,
+            drain_timeout: self.drain_timeout,
+            options: self.options,
+        }))
+    }
+}
+
+/// The contracts of all that a gateway serves.
+struct Contracts {
+    schema: Schema,
+    sets: Vec<Cow<'static, [u8]>>,
+}
+
+impl Contracts {
+    /// Links the given sets, with those of the gateway's `own` services that
+    /// they lack, and leaves out services that are not served: they would take
+    /// routes from those that are.
+    fn read(
+        given: Vec<Cow<'static, [u8]>>,
+        own: &[(&str, &'static [u8])],
+        served: &Services,
+    ) -> Result<Self, Error> {
+        let mut sets = given;
+        let mut schema = link(&sets)?;
+        let known = sets.len();
+        for (name, set) in own {
+            if schema.service(name).is_none() {
+                sets.push(Cow::Borrowed(*set));
+            }
+        }
+        if sets.len() > known {
+            schema = link(&sets)?;
+        }
+        schema.retain_services(|service| {
+            served.has(service.name()) || own.iter().any(|(name, _)| *name == service.name())
+        });
+        Ok(Self { schema, sets })
+    }
+
+    fn sets(&self) -> impl Iterator<Item = &[u8]> {
+        self.sets.iter().map(|set| &**set)
+    }
+}
+
+fn link(sets: &[Cow<'static, [u8]>]) -> Result<Schema, Error> {
+    Ok(Schema::from_descriptor_sets(sets.iter().map(|set| &**set))?)
+}

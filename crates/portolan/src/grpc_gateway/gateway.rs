@@ -1,0 +1,242 @@
+//! The gateway: serves its port, and hands its services to others.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use portolan_gateway::{GatewayLayer, Options};
+use portolan_schema::Schema;
+use portolan_server::{Drained, Health, Listener, Recover, Server};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tower_layer::Layer;
+
+use super::path::BasePath;
+#[cfg(feature = "axum")]
+use super::routes::{self, NamedRoute};
+use super::services::Services;
+use super::{Error, GrpcGatewayBuilder, InProcess};
+
+/// Services with a port of their own, and with named HTTP routes for an app.
+/// See the [module](super) for an example.
+///
+/// Clones are the same gateway. When the last one is dropped, what
+/// [`startup`](Self::startup) started ends as [`shutdown`](Self::shutdown)
+/// would end it, only that nobody waits for it.
+#[derive(Clone)]
+pub struct GrpcGateway(Arc<Inner>);
+
+struct Inner {
+    parts: Parts,
+    /// Every protocol, on the gateway's own port.
+    layer: GatewayLayer,
+    running: Mutex<Option<Running>>,
+}
+
+/// What a gateway is made of.
+pub(super) struct Parts {
+    pub(super) schema: Arc<Schema>,
+    /// Those that were given.
+    pub(super) services: Services,
+    /// Those, and what the gateway adds on its own port.
+    pub(super) behind: Services,
+    pub(super) path: BasePath,
+    pub(super) expose_http: bool,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) drain_timeout: Option<Duration>,
+    pub(super) options: Options,
+}
+
+impl Parts {
+    /// The layer that makes the services speak every protocol, with named
+    /// routes below this path.
+    fn layer(&self, path: &BasePath) -> GatewayLayer {
+        let mut options = self.options.clone();
+        options.named_path = self.expose_http.then(|| path.as_str().to_owned());
+        GatewayLayer::with_options(Arc::clone(&self.schema), options)
+    }
+}
+
+/// A port that is served.
+struct Running {
+    address: SocketAddr,
+    /// Sent or dropped, it begins the end.
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Drained>,
+}
+
+impl GrpcGateway {
+    /// Begins a gateway whose named routes are below `path`, such as `/grpc`.
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "it reads as the constructor with named arguments that it stands for"
+    )]
+    pub fn new(path: impl Into<String>) -> GrpcGatewayBuilder {
+        GrpcGatewayBuilder::new(path.into())
+    }
+
+    pub(super) fn of(parts: Parts) -> Self {
+        let layer = parts.layer(&parts.path);
+        Self(Arc::new(Inner {
+            parts,
+            layer,
+            running: Mutex::new(None),
+        }))
+    }
+
+    /// Serves the gateway's own port: gRPC, gRPC-Web, Connect and REST/JSON,
+    /// over HTTP/1.1 and HTTP/2, with health checks and reflection. Returns as
+    /// soon as clients can connect, with the address.
+    ///
+    /// # Errors
+    /// When the host has no address, the port is taken or forbidden, or the
+    /// gateway serves already.
+    pub async fn startup(&self) -> Result<SocketAddr, Error> {
+        let addresses = self.addresses().await?;
+        let mut running = self.running();
+        if let Some(running) = &*running {
+            return Err(Error::Started(running.address));
+        }
+        let listeners = bind(addresses)?;
+        let Some(address) = listeners.first().map(Listener::address) else {
+            return Err(self.no_address());
+        };
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                %address,
+                "can be reached from other machines without TLS and without authentication"
+            );
+        }
+        let health = Health::new(self.0.parts.services.names());
+        let mut server = Server::new(self.everywhere(&health)).health(health);
+        if let Some(limit) = self.0.parts.drain_timeout {
+            server = server.drain_timeout(limit);
+        }
+        let server = listeners.into_iter().fold(server, Server::listen);
+        let (stop, stopped) = oneshot::channel();
+        let serving = tokio::spawn(server.serve(async move { stopped.await.unwrap_or_default() }));
+        tracing::info!(%address, "serving gRPC");
+        *running = Some(Running {
+            address,
+            stop,
+            serving,
+        });
+        Ok(address)
+    }
+
+    /// Ends what [`startup`](Self::startup) started: no more connections are
+    /// taken, running calls finish, and returns when all is over. `None` when
+    /// the gateway was not started. It can be started anew.
+    pub async fn shutdown(&self) -> Option<Drained> {
+        let Running { stop, serving, .. } = self.running().take()?;
+        // Should it be over already, nobody is there to hear it.
+        let _ = stop.send(());
+        match serving.await {
+            Ok(drained) => Some(drained),
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            // The runtime is about to end.
+            Err(_) => None,
+        }
+    }
+
+    /// Where the gateway serves, with the port that the system chose; `None`
+    /// before it is started and after it is shut down.
+    #[must_use]
+    pub fn local_address(&self) -> Option<SocketAddr> {
+        self.running().as_ref().map(|running| running.address)
+    }
+
+    /// The services in every protocol without a port, started or not: for
+    /// tests, for calls within the program, and for an app's own port.
+    #[must_use]
+    pub fn in_process(&self) -> InProcess {
+        self.everywhere(&Health::new(self.0.parts.services.names()))
+    }
+
+    /// What answers at the named routes below `base`, and the routes; `None` without [`GrpcGatewayBuilder::expose_http`].
+    #[cfg(feature = "axum")]
+    pub(super) fn named_routes(
+        &self,
+        base: &BasePath,
+    ) -> Result<Option<(InProcess, Vec<NamedRoute>)>, Error> {
+        let parts = &self.0.parts;
+        if !parts.expose_http {
+            return Ok(None);
+        }
+        let path = base.join(&parts.path);
+        let routes = routes::named(&parts.schema, &parts.services, &path)?;
+        let services = Recover::new(parts.services.clone());
+        let service = InProcess::new(parts.layer(&path).layer(services));
+        Ok(Some((service, routes)))
+    }
+
+    fn everywhere(&self, health: &Health) -> InProcess {
+        let services = self.0.parts.behind.clone().with(health.service());
+        InProcess::new(self.0.layer.layer(Recover::new(services)))
+    }
+
+    /// Where to listen.
+    async fn addresses(&self) -> Result<Vec<SocketAddr>, Error> {
+        let Parts { host, port, .. } = &self.0.parts;
+        // As in a URL, where the colons of an IPv6 address need it.
+        let bare = host.trim_start_matches('[').trim_end_matches(']');
+        match tokio::net::lookup_host((bare, *port)).await {
+            Ok(found) => Ok(found.collect()),
+            Err(source) => Err(Error::Host {
+                host: host.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn no_address(&self) -> Error {
+        Error::Host {
+            host: self.0.parts.host.clone(),
+            source: std::io::Error::other("it has no address"),
+        }
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Running>> {
+        // What it guards is put in and taken out whole.
+        let running = self.0.running.lock();
+        running.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Listens on all of a host's addresses that this machine has; when the system
+/// chooses the port, on the first.
+fn bind(addresses: Vec<SocketAddr>) -> Result<Vec<Listener>, Error> {
+    use portolan_server::Error::{PortForbidden, PortInUse};
+    let mut listeners = Vec::new();
+    let mut missing = None;
+    for address in addresses {
+        match Listener::bind(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error @ (PortInUse(_) | PortForbidden(_))) => return Err(error.into()),
+            // `localhost` is ::1 too, also where there is no IPv6.
+            Err(error) => missing = missing.or(Some(error)),
+        }
+        if address.port() == 0 && !listeners.is_empty() {
+            break;
+        }
+    }
+    match missing {
+        Some(error) if listeners.is_empty() => Err(error.into()),
+        _ => Ok(listeners),
+    }
+}
+
+impl fmt::Debug for GrpcGateway {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut services: Vec<_> = self.0.parts.services.names().collect();
+        services.sort_unstable();
+        formatter
+            .debug_struct("GrpcGateway")
+            .field("path", &self.0.parts.path.as_str())
+            .field("services", &services)
+            .field("local_address", &self.local_address())
+            .finish_non_exhaustive()
+    }
+}
