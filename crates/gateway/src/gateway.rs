@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use portolan_schema::Schema;
 use portolan_transcode::Transcoder;
 use tower_layer::Layer;
@@ -17,7 +17,10 @@ use crate::call::Reply;
 use crate::linger::Unread;
 use crate::protocol::{self, Accept, Accepted, Core, Eventually};
 use crate::route::Routes;
-use crate::{Body, Code, Deadline, Options, Outcome, OutcomeSlot, Status};
+use crate::{
+    Body, Code, Deadline, Finding, Options, Outcome, OutcomeSlot, RouteEntry, RouteErrors,
+    Severity, Status,
+};
 
 /// Puts a [`Gateway`] around a service that speaks gRPC.
 #[derive(Clone, Debug)]
@@ -32,17 +35,69 @@ impl GatewayLayer {
         Self::with_options(schema, Options::default())
     }
 
-    /// A layer with choices of one's own.
+    /// A layer with choices of one's own. Routes that are wrong are left out and
+    /// logged as a warning each; see [`findings`](Self::findings).
     #[must_use]
     pub fn with_options(schema: Arc<Schema>, options: Options) -> Self {
-        let routes = Routes::of(&schema, options.named_path.as_deref());
+        let layer = Self::build(schema, options);
+        for finding in layer.findings() {
+            tracing::warn!("{finding}");
+        }
+        layer
+    }
+
+    /// A layer that serves every service of the schema, with all its rules.
+    ///
+    /// # Errors
+    /// When a rule cannot be used or never answers.
+    pub fn try_new(schema: Arc<Schema>) -> Result<Self, RouteErrors> {
+        Self::try_with_options(schema, Options::default())
+    }
+
+    /// As [`try_new`](Self::try_new), with choices of one's own. Nothing is
+    /// logged.
+    ///
+    /// # Errors
+    /// When there is a finding of the severity [`Severity::Error`].
+    pub fn try_with_options(schema: Arc<Schema>, options: Options) -> Result<Self, RouteErrors> {
+        let layer = Self::build(schema, options);
+        let wrong = |finding: &Finding| finding.severity() == Severity::Error;
+        if layer.findings().iter().any(wrong) {
+            return Err(RouteErrors::of(layer.findings()));
+        }
+        Ok(layer)
+    }
+
+    fn build(schema: Arc<Schema>, options: Options) -> Self {
+        let routes = Routes::of(&schema, &options);
+        let multi_segment = options.multi_segment.unwrap_or_default();
         Self {
             core: Arc::new(Core {
                 transcoder: Transcoder::new(schema),
                 routes,
+                multi_segment,
                 options,
             }),
         }
+    }
+
+    /// What is wrong with the routes, errors and warnings.
+    #[must_use]
+    pub fn findings(&self) -> &[Finding] {
+        self.core.routes.findings()
+    }
+
+    /// Every way to reach an RPC with plain HTTP and JSON: rules, then automatic
+    /// routes, then named ones, each in the order of declaration.
+    pub fn routes(&self) -> impl Iterator<Item = RouteEntry<'_>> {
+        self.core.routes.entries()
+    }
+
+    /// The route that a request would take; `None` when it is no plain HTTP, or
+    /// would be refused.
+    #[must_use]
+    pub fn resolve(&self, method: &Method, path: &str) -> Option<RouteEntry<'_>> {
+        self.core.routes.resolve(method, path)
     }
 }
 

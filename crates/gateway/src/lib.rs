@@ -35,5 +35,6 @@ pub use gateway::{Gateway, GatewayLayer};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
 pub use outcome::{Outcome, OutcomeSlot};
 pub use portolan_rpc::{Body, BoxError, Code, Deadline, Status};
+pub use route::{Finding, MultiSegment, RouteEntry, RouteErrors, RouteKind, RouteParty, Severity};
 
 use portolan_rpc::{compression, details, frame};

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use http::Method;
 use portolan_transcode::{ReadOptions, WriteOptions};
+
+use crate::MultiSegment;
 
 /// The largest message, in bytes, that passes either way unless another limit
 /// is chosen: gRPC's own default.
@@ -40,8 +43,37 @@ pub struct Options {
     /// routes answer with [`ErrorStyle::Status`] and named ones with
     /// [`ErrorStyle::Detail`].
     pub errors: Option<ErrorStyle>,
+    /// In front of every path of plain HTTP: with `/api` a rule's `/v1/users` is
+    /// at `/api/v1/users` and a named route at `/api/grpc/users/get`. The paths
+    /// of gRPC, gRPC-Web and Connect stay where their specifications have them;
+    /// there plain JSON is taken too. Empty by default.
+    pub base_path: String,
+    /// Whether `google.api.http` rules are served; `true` by default.
+    pub rules: bool,
+    /// Whether `POST /package.Service/Method` with JSON is served; `true` by
+    /// default. Connect is always.
+    pub auto: bool,
     /// Where named routes begin; `/grpc` by default, `None` for no named routes.
     pub named_path: Option<String>,
+    /// The HTTP methods that automatic and named routes are limited to; all
+    /// that each can take by default. A route takes no more for a longer list:
+    /// `GET` is only for what has no side effects.
+    pub http_methods: Option<Vec<Method>>,
+    /// Whether a path with a slash at its end that nothing matches is taken for
+    /// the path without; `false` by default.
+    pub ignore_trailing_slash: bool,
+    /// Whether query parameters that are no field are passed over rather than
+    /// refused; `false` by default. Fields of JSON have an option of their own,
+    /// [`ReadOptions::ignore_unknown`], which does both.
+    pub ignore_unknown_query: bool,
+    /// Query parameters that are somebody else's, such as `key` for an API key
+    /// that a proxy reads: they are passed over. Those that begin with `$`, such
+    /// as `$alt`, always are.
+    pub ignored_query: Vec<String>,
+    /// Which escapes stay in a path variable of several segments. By default
+    /// what a service configuration says (`fully_decode_reserved_expansion`), or
+    /// else [`MultiSegment::DecodeAllButSlash`].
+    pub multi_segment: Option<MultiSegment>,
     /// How long a live stream (NDJSON or SSE) waits for its first message
     /// before it answers 200: a stream that fails earlier gets the HTTP status
     /// of its error. One second by default.
@@ -55,8 +87,26 @@ impl Default for Options {
             read: ReadOptions::default(),
             write: WriteOptions::default(),
             errors: None,
+            base_path: String::new(),
+            rules: true,
+            auto: true,
             named_path: Some("/grpc".to_owned()),
+            http_methods: None,
+            ignore_trailing_slash: false,
+            ignore_unknown_query: false,
+            ignored_query: Vec::new(),
+            multi_segment: None,
             first_message_wait: Duration::from_secs(1),
         }
+    }
+}
+
+impl Options {
+    /// Of these methods those that routes without a rule may take.
+    pub(crate) fn limited(&self, mut methods: Vec<Method>) -> Vec<Method> {
+        if let Some(limit) = &self.http_methods {
+            methods.retain(|method| limit.contains(method));
+        }
+        methods
     }
 }

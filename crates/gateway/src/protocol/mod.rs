@@ -16,7 +16,7 @@ use http::{Response, StatusCode, header};
 
 use crate::call::{Call, Reply};
 use crate::route::{Route, Routes};
-use crate::{Body, Deadline, Options, Status};
+use crate::{Body, Deadline, MultiSegment, Options, Status};
 use portolan_transcode::Transcoder;
 
 /// What every protocol works with.
@@ -24,6 +24,8 @@ use portolan_transcode::Transcoder;
 pub(crate) struct Core {
     pub(crate) transcoder: Transcoder,
     pub(crate) routes: Routes,
+    /// Which escapes stay in a path variable of several segments.
+    pub(crate) multi_segment: MultiSegment,
     pub(crate) options: Options,
 }
 

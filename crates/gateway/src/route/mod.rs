@@ -1,103 +1,43 @@
-//! From a path to an RPC: gRPC paths, `google.api.http` rules, named routes.
+//! From a path to an RPC: `google.api.http` rules, gRPC paths, named routes, in
+//! this order.
+//!
+//! Everything that can go wrong with routes is known when they are made, and
+//! told as [`Finding`]s; whatever has no fault is served all the same.
 
+mod binding;
+mod entry;
+mod finding;
 mod mask;
 mod named;
 mod trie;
+mod variable;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::Method;
-use portolan_schema::http::{Body as RuleBody, HttpRule};
-use portolan_schema::{Kind, MessageId, Method as SchemaMethod, Schema, Streaming};
+use portolan_schema::http::Origin;
+use portolan_schema::{Schema, Service, Streaming};
 
+use crate::Options;
+pub(crate) use binding::{Binding, RawPlace, Route};
+pub use entry::{RouteEntry, RouteKind};
+use finding::Party;
+pub use finding::{Finding, Party as RouteParty, RouteErrors, Severity};
 pub(crate) use mask::UpdateMask;
-pub(crate) use trie::Found;
 use trie::Trie;
-
-/// An RPC that can be reached.
-#[derive(Debug)]
-pub(crate) struct Route {
-    /// The gRPC path, such as `/grpc.health.v1.Health/Check`.
-    pub(crate) path: Arc<str>,
-    pub(crate) input: MessageId,
-    pub(crate) output: MessageId,
-    pub(crate) streaming: Streaming,
-    pub(crate) no_side_effects: bool,
-}
-
-impl Route {
-    fn of(method: &SchemaMethod) -> Self {
-        Self {
-            path: method.path().into(),
-            input: method.input(),
-            output: method.output(),
-            streaming: method.streaming(),
-            no_side_effects: method.has_no_side_effects(),
-        }
-    }
-}
-
-/// A way to reach an RPC with plain HTTP and JSON.
-#[derive(Debug)]
-pub(crate) struct Binding {
-    pub(crate) route: Arc<Route>,
-    /// The HTTP method; `None` for any.
-    pub(crate) http_method: Option<Method>,
-    pub(crate) body: RuleBody,
-    pub(crate) response_body: Option<Box<str>>,
-    /// Where the HTTP body goes in the request, when it is one of any type.
-    pub(crate) raw_request: Option<RawPlace>,
-    /// Where the HTTP body is in the reply, when it is one of any type.
-    pub(crate) raw_reply: Option<RawPlace>,
-    /// The mask to fill when a partial update comes without one.
-    pub(crate) update_mask: Option<UpdateMask>,
-    /// The fields that parts of the path fill, in the order the trie captures them.
-    pub(crate) variables: Vec<Vec<Box<str>>>,
-}
-
-/// Where a message has a `google.api.HttpBody`: bytes that are a body of any
-/// content type.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RawPlace {
-    /// The message is one.
-    Whole,
-    /// The field with this number.
-    Field(u32),
-}
-
-impl RawPlace {
-    /// In a message of this type, or in the field of it that a rule names.
-    fn of(schema: &Schema, message: MessageId, field: Option<&str>) -> Option<Self> {
-        let is_raw = |id| schema.message(id).name() == "google.api.HttpBody";
-        let Some(name) = field else {
-            return is_raw(message).then_some(Self::Whole);
-        };
-        let field = schema.message(message).field(name)?;
-        match field.kind() {
-            Kind::Message(id) if is_raw(id) && field.cardinality().is_singular() => {
-                Some(Self::Field(field.number()))
-            }
-            _ => None,
-        }
-    }
-}
-
-/// Which kind of route a request took; each reports errors in its own form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RouteKind {
-    /// A `google.api.http` rule.
-    Rule,
-    /// `/package.Service/Method`.
-    Auto,
-    /// `/grpc/service/method`.
-    Named,
-}
+pub use variable::MultiSegment;
 
 /// What plain HTTP finds at a path.
-pub(crate) enum Matched {
-    /// A binding, with the text of its variables.
-    Binding(Arc<Binding>, Vec<(usize, String)>, RouteKind),
+#[derive(Debug)]
+pub(crate) enum Matched<'a> {
+    /// A binding, and the part of the path that its segments are in.
+    Binding(&'a Arc<Binding>, Range<usize>),
     /// Something is there, for these methods.
     WrongMethod(Vec<Method>, RouteKind),
     /// Nothing is there.
@@ -107,56 +47,135 @@ pub(crate) enum Matched {
 /// All routes of a schema.
 #[derive(Debug)]
 pub(crate) struct Routes {
+    /// In the order of their declaration.
+    routes: Vec<Arc<Route>>,
     by_path: HashMap<Arc<str>, Arc<Route>>,
+    /// Of the rules, in the order of their declaration.
+    bindings: Vec<Arc<Binding>>,
+    rules: Trie,
     /// `POST /package.Service/Method`, with the whole message as body.
     auto: HashMap<Arc<str>, Arc<Binding>>,
     named: HashMap<String, Arc<Binding>>,
-    rules: Trie,
+    findings: Vec<Finding>,
+    /// In front of every path of plain HTTP; without a slash at its end.
+    base: Box<str>,
+    ignore_trailing_slash: bool,
 }
 
 impl Routes {
-    /// The routes of every service in the schema; named routes below
-    /// `named_path` when there is one.
-    pub(crate) fn of(schema: &Schema, named_path: Option<&str>) -> Self {
+    /// The routes of every service in the schema.
+    pub(crate) fn of(schema: &Schema, options: &Options) -> Self {
         let mut routes = Self {
+            routes: Vec::new(),
             by_path: HashMap::new(),
+            bindings: Vec::new(),
+            rules: Trie::default(),
             auto: HashMap::new(),
             named: HashMap::new(),
-            rules: Trie::default(),
+            findings: Vec::new(),
+            base: named::base(&options.base_path).into(),
+            ignore_trailing_slash: options.ignore_trailing_slash,
         };
         for service in schema.services() {
             for method in service.methods() {
                 let route = Arc::new(Route::of(method));
-                let auto = Arc::new(Binding {
-                    route: Arc::clone(&route),
-                    http_method: None,
-                    body: RuleBody::Whole,
-                    response_body: None,
-                    // These are Connect's paths too, where it is JSON.
-                    raw_request: None,
-                    raw_reply: None,
-                    update_mask: None,
-                    variables: Vec::new(),
-                });
-                if let Some(path) = named_path {
-                    for name in named::paths(path, service.short_name(), method.name()) {
-                        // Of two services of one name the first keeps it.
-                        routes
-                            .named
-                            .entry(name)
-                            .or_insert_with(|| Arc::clone(&auto));
-                    }
-                }
-                for rule in method.http_rules() {
-                    routes
-                        .rules
-                        .insert(rule.template(), Arc::new(bind(schema, &route, rule)));
-                }
-                routes.auto.insert(Arc::clone(&route.path), auto);
+                routes.routes.push(Arc::clone(&route));
                 routes.by_path.insert(Arc::clone(&route.path), route);
             }
         }
+        if options.rules {
+            let faults = schema.rule_faults().iter().cloned();
+            routes.findings.extend(faults.map(Finding::Rule));
+            // What somebody configured here comes before what came with the
+            // contract.
+            routes.add_rules(schema, Origin::Configuration);
+            routes.add_rules(schema, Origin::Annotation);
+        }
+        if options.auto {
+            routes.add_auto(options);
+        }
+        if let Some(path) = &options.named_path {
+            routes.add_named(schema, path, options);
+        }
         routes
+    }
+
+    fn add_rules(&mut self, schema: &Schema, origin: Origin) {
+        let methods = schema.services().flat_map(Service::methods);
+        for method in methods {
+            let Some(route) = self.by_path.get(method.path()) else {
+                continue;
+            };
+            let rules = method.http_rules().iter();
+            for rule in rules.filter(|rule| rule.origin() == origin) {
+                let binding = Arc::new(Binding::of_rule(schema, route, &self.base, rule));
+                let method = binding
+                    .methods
+                    .as_deref()
+                    .and_then(<[Method]>::first)
+                    .cloned();
+                match self.rules.insert(rule.template(), method, &binding) {
+                    Ok(()) => self.bindings.push(binding),
+                    Err(winner) => self.findings.push(Finding::Conflict {
+                        loser: Party::of(&binding),
+                        winner: Party::of(&winner),
+                    }),
+                }
+            }
+        }
+    }
+
+    fn add_auto(&mut self, options: &Options) {
+        for route in &self.routes {
+            let methods = options.limited(vec![Method::POST]);
+            let path = format!("{}{}", self.base, route.path);
+            let binding = Binding::whole(route, RouteKind::Auto, path, methods);
+            self.auto.insert(Arc::clone(&route.path), Arc::new(binding));
+        }
+        let hidden: Vec<Finding> = self
+            .routes
+            .iter()
+            .filter_map(|route| self.hidden(self.auto.get(&route.path)?, &route.path))
+            .collect();
+        self.findings.extend(hidden);
+    }
+
+    fn add_named(&mut self, schema: &Schema, path: &str, options: &Options) {
+        for service in schema.services() {
+            for method in service.methods() {
+                let Some(route) = self.by_path.get(method.path()) else {
+                    continue;
+                };
+                let methods = options.limited(named::methods(route));
+                for name in named::paths(path, service.short_name(), method.name()) {
+                    let path = format!("{}{name}", self.base);
+                    let binding = Binding::whole(route, RouteKind::Named, path, methods.clone());
+                    let hidden = self.hidden(&binding, &name);
+                    match self.named.entry(name) {
+                        Entry::Vacant(place) => {
+                            place.insert(Arc::new(binding));
+                            self.findings.extend(hidden);
+                        }
+                        // Of two services of one name the first keeps it.
+                        Entry::Occupied(place) => self.findings.push(Finding::NameTaken {
+                            loser: Party::of(&binding),
+                            winner: Party::of(place.get()),
+                        }),
+                    }
+                }
+            }
+        }
+    }
+
+    /// That a rule answers where this binding would.
+    fn hidden(&self, binding: &Binding, path: &str) -> Option<Finding> {
+        let rule = self.rules.find(&Method::POST, path)?;
+        // A rule for the same RPC does it no harm.
+        let other = !Arc::ptr_eq(&rule.binding.route, &binding.route);
+        other.then(|| Finding::Hidden {
+            loser: Party::of(binding),
+            winner: Party::of(rule.binding),
+        })
     }
 
     /// The RPC with this gRPC path.
@@ -164,51 +183,103 @@ impl Routes {
         self.by_path.get(path)
     }
 
-    /// What plain HTTP reaches: rules first, then gRPC paths, then named routes.
-    pub(crate) fn find(&self, method: &Method, path: &str) -> Matched {
-        let mut allowed = match self.rules.find(method, path) {
-            Found::Binding(binding, variables) => {
-                return Matched::Binding(binding, variables, RouteKind::Rule);
-            }
-            Found::Other(allowed) => allowed,
-        };
-        if !allowed.is_empty() {
-            // A path may be a rule's for some methods and a gRPC path for POST.
-            if let Some(binding) = self.auto.get(path).filter(|_| method == Method::POST) {
-                return Matched::Binding(Arc::clone(binding), Vec::new(), RouteKind::Auto);
-            }
-            // Or a named route's for others: `GET /{path=**}` is every path.
-            if let Some(binding) = self.named(path)
-                && named::methods(&binding.route).contains(method)
-            {
-                return Matched::Binding(Arc::clone(binding), Vec::new(), RouteKind::Named);
-            }
-            allowed.sort_by(|left, right| left.as_str().cmp(right.as_str()));
-            allowed.dedup();
-            return Matched::WrongMethod(allowed, RouteKind::Rule);
-        }
-        if let Some(binding) = self.auto.get(path) {
-            return match *method {
-                Method::POST => Matched::Binding(Arc::clone(binding), Vec::new(), RouteKind::Auto),
-                _ => Matched::WrongMethod(connect_methods(&binding.route), RouteKind::Auto),
-            };
-        }
-        match self.named(path) {
-            Some(binding) => {
-                let allowed = named::methods(&binding.route);
-                if allowed.contains(method) {
-                    Matched::Binding(Arc::clone(binding), Vec::new(), RouteKind::Named)
-                } else {
-                    Matched::WrongMethod(allowed, RouteKind::Named)
-                }
-            }
-            None => Matched::Nothing,
+    /// What is wrong with the routes.
+    pub(crate) fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Every way to reach an RPC by plain HTTP: rules, then automatic routes,
+    /// then named ones, each in the order of declaration.
+    pub(crate) fn entries(&self) -> impl Iterator<Item = RouteEntry<'_>> {
+        let mut named: Vec<&Arc<Binding>> = self.named.values().collect();
+        let position: HashMap<*const Route, usize> =
+            self.routes.iter().map(Arc::as_ptr).zip(0..).collect();
+        named.sort_by_key(|binding| (position.get(&Arc::as_ptr(&binding.route)), &binding.path));
+        let auto = self
+            .routes
+            .iter()
+            .filter_map(|route| self.auto.get(&route.path));
+        let bindings = self.bindings.iter().chain(auto).chain(named);
+        bindings.map(|binding| RouteEntry(binding))
+    }
+
+    /// The route that plain HTTP would take.
+    pub(crate) fn resolve(&self, method: &Method, path: &str) -> Option<RouteEntry<'_>> {
+        match self.find(method, path) {
+            Matched::Binding(binding, _) => Some(RouteEntry(binding)),
+            Matched::WrongMethod(..) | Matched::Nothing => None,
         }
     }
 
-    fn named(&self, path: &str) -> Option<&Arc<Binding>> {
-        self.named.get(&path.to_ascii_lowercase())
+    /// What plain HTTP reaches: rules first, then gRPC paths, then named routes.
+    pub(crate) fn find(&self, method: &Method, path: &str) -> Matched<'_> {
+        let found = self.find_exactly(method, path);
+        if let (Matched::Nothing, true) = (&found, self.ignore_trailing_slash)
+            && let Some(shorter) = path.strip_suffix('/')
+        {
+            return self.find_exactly(method, shorter);
+        }
+        found
     }
+
+    fn find_exactly(&self, method: &Method, path: &str) -> Matched<'_> {
+        let below = path
+            .strip_prefix(&*self.base)
+            .filter(|below| below.is_empty() || below.starts_with('/'));
+        let Some(inner) = below else {
+            // The path of a gRPC call is Connect's too, and stays where it is.
+            return match self.auto.get(path) {
+                Some(binding) => one_of(method, path.len(), binding),
+                None => Matched::Nothing,
+            };
+        };
+        let base = self.base.len();
+        if let Some(found) = self.rules.find(method, inner) {
+            return Matched::Binding(found.binding, base..base + found.end);
+        }
+        let fixed = || {
+            let auto = self.auto.get(inner).or_else(|| self.auto.get(path));
+            auto.or_else(|| self.named.get(&inner.to_ascii_lowercase()))
+        };
+        let allowed = self.rules.allowed(inner);
+        if allowed.is_empty() {
+            return match fixed() {
+                Some(binding) => one_of(method, path.len(), binding),
+                None => Matched::Nothing,
+            };
+        }
+        // A path may be a rule's for some methods and a gRPC path for POST, or a
+        // named route's for others: `GET /{path=**}` is every path.
+        if let Some(binding) = fixed()
+            && takes(method, binding)
+        {
+            return Matched::Binding(binding, 0..path.len());
+        }
+        // A rule for any method would have been found.
+        Matched::WrongMethod(allowed.into_iter().flatten().collect(), RouteKind::Rule)
+    }
+}
+
+/// A route whose path has no variables, if it takes this method.
+fn one_of<'a>(method: &Method, end: usize, binding: &'a Arc<Binding>) -> Matched<'a> {
+    if takes(method, binding) {
+        return Matched::Binding(binding, 0..end);
+    }
+    let takes = binding.methods.as_deref().unwrap_or_default();
+    // Where Connect has a POST it may have a GET, too.
+    let allowed = if binding.kind == RouteKind::Auto && takes.contains(&Method::POST) {
+        connect_methods(&binding.route)
+    } else {
+        takes.to_vec()
+    };
+    Matched::WrongMethod(allowed, binding.kind)
+}
+
+fn takes(method: &Method, binding: &Binding) -> bool {
+    let Some(methods) = &binding.methods else {
+        return true;
+    };
+    methods.contains(method) || (method == Method::HEAD && methods.contains(&Method::GET))
 }
 
 /// The HTTP methods of a gRPC path: Connect reads by GET what has no side effects.
@@ -217,31 +288,5 @@ pub(crate) fn connect_methods(route: &Route) -> Vec<Method> {
         vec![Method::GET, Method::POST]
     } else {
         vec![Method::POST]
-    }
-}
-
-fn bind(schema: &Schema, route: &Arc<Route>, rule: &HttpRule) -> Binding {
-    Binding {
-        route: Arc::clone(route),
-        http_method: match rule.http_method() {
-            "*" => None,
-            // The schema let through upper-case tokens only.
-            name => Method::from_bytes(name.as_bytes()).ok(),
-        },
-        body: rule.body().clone(),
-        response_body: rule.response_body().map(Into::into),
-        raw_request: match rule.body() {
-            RuleBody::None => None,
-            RuleBody::Whole => RawPlace::of(schema, route.input, None),
-            RuleBody::Field(field) => RawPlace::of(schema, route.input, Some(field)),
-        },
-        raw_reply: RawPlace::of(schema, route.output, rule.response_body()),
-        update_mask: UpdateMask::of(schema, route.input, rule.http_method(), rule.body()),
-        variables: rule
-            .template()
-            .variables()
-            .iter()
-            .map(|variable| variable.field.clone())
-            .collect(),
     }
 }

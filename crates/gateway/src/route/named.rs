@@ -8,10 +8,7 @@ use super::Route;
 
 /// The paths of a method below `base`, however that is written.
 pub(super) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
-    let base = match base.trim_matches('/') {
-        "" => String::new(),
-        base => format!("/{}", base.to_ascii_lowercase()),
-    };
+    let base = self::base(base).to_ascii_lowercase();
     let (service, method) = (service.to_ascii_lowercase(), method.to_ascii_lowercase());
     let bare = service
         .strip_suffix("service")
@@ -21,6 +18,15 @@ pub(super) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
         format!("{base}/{bare}/{method}"),
         format!("{base}/{bare}service/{method}"),
     ]
+}
+
+/// A path to put in front of others, however it is written: nothing, or with a
+/// slash at its begin and none at its end.
+pub(super) fn base(path: &str) -> String {
+    match path.trim_matches('/') {
+        "" => String::new(),
+        path => format!("/{path}"),
+    }
 }
 
 /// The HTTP methods of a named route: all that carry a message, and GET only

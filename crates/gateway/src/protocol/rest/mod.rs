@@ -9,6 +9,7 @@ mod request;
 mod split;
 mod stream;
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ::http_body::Body as _;
@@ -27,15 +28,12 @@ impl Protocol for Rest {
     fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
         let path = head.uri.path();
         // HEAD asks for the head of what GET would answer (RFC 9110 §9.3.2).
-        let method = if head.method == http::Method::HEAD {
-            &http::Method::GET
-        } else {
-            &head.method
+        let method = match head.method {
+            http::Method::HEAD => &http::Method::GET,
+            ref method => method,
         };
-        let accepted = match core.routes.find(method, path) {
-            Matched::Binding(binding, variables, kind) => {
-                accept(head, core, binding, variables, kind)
-            }
+        let accepted = match core.routes.find(&head.method, path) {
+            Matched::Binding(binding, segments) => accept(head, core, binding, segments),
             // The path of an RPC takes GET, but only as Connect has it.
             Matched::WrongMethod(allowed, kind) if allowed.contains(method) => {
                 let message = "a GET of this path needs the query parameters `message` and \
@@ -45,10 +43,12 @@ impl Protocol for Rest {
             }
             Matched::WrongMethod(allowed, kind) => {
                 let names: Vec<&str> = allowed.iter().map(http::Method::as_str).collect();
-                let message = format!(
-                    "{path} does not take {method}; it takes {}",
+                let takes = if names.is_empty() {
+                    "no method of plain HTTP".to_owned()
+                } else {
                     names.join(", ")
-                );
+                };
+                let message = format!("{path} does not take {method}; it takes {takes}");
                 let status = Status::new(Code::Unimplemented, message);
                 let mut response = error::response(core, style(core, kind), &status);
                 let refusal = method_not_allowed(&allowed);
@@ -74,11 +74,10 @@ impl Protocol for Rest {
 fn accept(
     head: &Parts,
     core: &Arc<Core>,
-    binding: Arc<Binding>,
-    variables: Vec<(usize, String)>,
-    kind: RouteKind,
+    binding: &Arc<Binding>,
+    segments: Range<usize>,
 ) -> Accepted {
-    let style = style(core, kind);
+    let style = style(core, binding.kind);
     // What would have been taken is said by headers (RFC 9110 §15.5.16).
     let unsupported = |status, name, takes| {
         let mut response = error::response(core, style, &status);
@@ -87,11 +86,11 @@ fn accept(
         response.headers_mut().insert(name, takes);
         Accepted::Answer(response)
     };
-    if let Err(status) = request::check_content_type(head, &binding) {
+    if let Err(status) = request::check_content_type(head, binding) {
         let name = HeaderName::from_static("accept-post");
         return unsupported(status, name, "application/json");
     }
-    let content = match request::content_encoding(head, &binding) {
+    let content = match request::content_encoding(head, binding) {
         Ok(content) => content,
         Err((status, takes)) => return unsupported(status, header::ACCEPT_ENCODING, takes),
     };
@@ -106,8 +105,8 @@ fn accept(
         deadline: Deadline::from_rest(&head.headers),
         exchange: Box::new(RestExchange {
             core: Arc::clone(core),
-            binding,
-            variables,
+            binding: Arc::clone(binding),
+            segments,
             style,
             form,
             content,
@@ -131,8 +130,8 @@ fn style(core: &Core, kind: RouteKind) -> ErrorStyle {
 struct RestExchange {
     core: Arc<Core>,
     binding: Arc<Binding>,
-    /// The text of the path's variables, by their index in the binding.
-    variables: Vec<(usize, String)>,
+    /// The part of the path that the binding's variables are in.
+    segments: Range<usize>,
     style: ErrorStyle,
     form: accept::Form,
     /// How the request's body is encoded.

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::header;
 use http::request::Parts;
-use percent_encoding::percent_decode_str;
 use portolan_schema::http::Body as RuleBody;
 use prost::encoding::{DecodeContext, WireType, decode_key, encode_key, encode_varint, skip_field};
 
@@ -163,25 +162,26 @@ fn content_type(head: &Parts) -> String {
 }
 
 /// What path and query say, in wire format. The path comes last, so that it
-/// wins where both speak of a field.
+/// wins over the body where both speak of a field.
 fn fields(exchange: &RestExchange, head: &Parts) -> Result<Vec<u8>, Status> {
     let core = &exchange.core;
-    let input = exchange.binding.route.input;
-    if percent_decode_str(head.uri.path()).decode_utf8().is_err() {
-        let message = "the path is not UTF-8 in percent-encoding";
-        return Err(Status::new(Code::InvalidArgument, message));
-    }
+    let binding = &exchange.binding;
     let mut fields = Vec::new();
     if let Some(query) = head.uri.query() {
-        query::write(core, input, query, &mut fields)?;
+        query::write(core, binding, query, has_body(head, binding), &mut fields)?;
     }
-    for (index, text) in &exchange.variables {
-        let Some(path) = exchange.binding.variables.get(*index) else {
-            continue;
-        };
+    let path = head.uri.path();
+    let path = path.get(exchange.segments.clone()).unwrap_or_default();
+    for variable in &binding.variables {
+        let text = variable.text(path, core.multi_segment)?;
+        let (input, read) = (binding.route.input, &core.options.read);
         core.transcoder
-            .text_to_field(input, path, text, &mut fields, &core.options.read)
-            .map_err(|error| invalid(&error))?;
+            .text_to_field(input, &variable.field, &text, &mut fields, read)
+            .map_err(|error| {
+                let name = variable.field.join(".");
+                let message = format!("path variable `{name}`: {}", error.problem());
+                Status::new(Code::InvalidArgument, message)
+            })?;
     }
     Ok(fields)
 }
