@@ -6,10 +6,10 @@ use std::convert::Infallible;
 use anyhow::Context;
 use bytes::Bytes;
 use http::{Request, Response};
-use portolan_server::{BuildInfo, Drained, Listener, Metrics, Server, logging};
+use portolan_server::{BuildInfo, Drained, Listener, Metrics, Server, Tls, logging};
 use tower_service::Service;
 
-use crate::config::{Config, LogFormat};
+use crate::config::{self, Address, Config, LogFormat};
 use crate::output;
 use crate::signals::Signals;
 
@@ -32,30 +32,34 @@ pub(crate) fn metrics() -> Metrics {
 }
 
 /// Sockets that are bound already.
-pub(crate) struct Listeners {
-    listeners: Vec<Listener>,
-    scheme: &'static str,
-}
+pub(crate) struct Listeners(Vec<Listener>);
 
 impl Listeners {
     /// Binds where the configuration says, or else at the defaults.
     pub(crate) fn bind(config: &Config, defaults: &[&str]) -> anyhow::Result<Self> {
         let addresses = match &config.listen {
-            Some(addresses) => addresses.iter().map(|address| address.0).collect(),
+            Some(addresses) => addresses.clone(),
             None => defaults
                 .iter()
-                .map(|text| text.parse())
-                .collect::<Result<Vec<_>, _>>()?,
+                .map(|text| text.parse().map_err(anyhow::Error::msg))
+                .collect::<anyhow::Result<Vec<_>>>()?,
         };
+        let tls = config.tls.as_ref().map(tls).transpose()?;
         let listeners = addresses
-            .into_iter()
-            .map(Listener::bind)
-            .collect::<Result<Vec<_>, _>>()?;
-        let bound = Self {
-            listeners,
-            scheme: "http",
-        };
-        bound.warn_of_strangers();
+            .iter()
+            .map(|address| {
+                let listener = match address {
+                    Address::Tcp(address) => Listener::bind(*address)?,
+                    Address::Unix(path) => Listener::unix(path)?,
+                };
+                Ok(match &tls {
+                    Some(tls) => listener.tls(tls.clone()),
+                    None => listener,
+                })
+            })
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let bound = Self(listeners);
+        bound.warn_of_strangers(config);
         Ok(bound)
     }
 
@@ -74,9 +78,8 @@ impl Listeners {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<portolan_gateway::BoxError>,
     {
-        for listener in self.listeners {
-            let (scheme, address) = (self.scheme, listener.address());
-            output::result(&format!("listening on {scheme}://{address}"))
+        for listener in self.0 {
+            output::result(&format!("listening on {}", listener.url()))
                 .context("cannot write to standard output")?;
             server = server.listen(listener);
         }
@@ -90,21 +93,31 @@ impl Listeners {
         Ok(())
     }
 
-    /// As long as there is no authentication, whoever reaches the port may do
-    /// everything.
-    fn warn_of_strangers(&self) {
-        let open = self
-            .listeners
-            .iter()
-            .map(Listener::address)
-            .filter(|address| !address.ip().is_loopback());
+    /// Whoever reaches a port that asks for no certificate may do everything.
+    fn warn_of_strangers(&self, config: &Config) {
+        let lacking = match &config.tls {
+            Some(tls) if tls.client_ca.is_some() => return,
+            Some(_) => "without authentication",
+            None => "without TLS and without authentication",
+        };
+        let addresses = self.0.iter().filter_map(|one| one.address().socket());
+        let open = addresses.filter(|address| !address.ip().is_loopback());
         let open: Vec<_> = open.map(|address| address.to_string()).collect();
         if !open.is_empty() {
             output::warning(&format!(
-                "{} can be reached from other machines without TLS and without authentication; \
+                "{} can be reached from other machines {lacking}; \
                  listen on 127.0.0.1 unless everyone there may read and change everything",
                 open.join(" and ")
             ));
         }
     }
+}
+
+/// The certificate of the listeners.
+fn tls(config: &config::Tls) -> anyhow::Result<Tls> {
+    let tls = Tls::from_files(&config.cert, &config.key)?;
+    Ok(match &config.client_ca {
+        Some(path) => tls.client_ca(path)?,
+        None => tls,
+    })
 }

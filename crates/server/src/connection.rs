@@ -3,8 +3,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
-use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,25 +16,20 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::calls::{Calls, Seated};
 use crate::edge::Edge;
+use crate::open::{Opened, Version, open};
 use crate::socket::{self, Line};
-use crate::{BoxError, Peer};
+use crate::wire::Wire;
+use crate::{BoxError, Peer, Tls};
 
-/// What every HTTP/2 client says first (RFC 9113 §3.4).
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How long a client may take for its first bytes, and on HTTP/1.1 for the head
 /// of a request: a client that says nothing must not hold a socket for ever.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// How often the first bytes are looked at again when too few have come to
-/// tell the protocols apart.
-const PEEK_PAUSE: Duration = Duration::from_millis(10);
 /// The most that the headers of one request may take. gRPC asks of servers to
 /// take 8 KiB at the least.
 const HEADER_LIMIT: u32 = 64 * 1024;
@@ -102,7 +95,13 @@ impl Connections {
     }
 
     /// Serves one connection until it ends.
-    pub(crate) async fn serve<S, B>(self, stream: TcpStream, peer: SocketAddr, edge: Edge<S>) -> End
+    pub(crate) async fn serve<S, B>(
+        self,
+        wire: Wire,
+        peer: Peer,
+        tls: Option<Tls>,
+        edge: Edge<S>,
+    ) -> End
     where
         S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
             + Clone
@@ -112,17 +111,23 @@ impl Connections {
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        // A call is small and waits for its answer: Nagle's algorithm would
-        // hold back its last packet.
-        let _ = stream.set_nodelay(true);
-        let version = tokio::select! {
-            version = tokio::time::timeout(HEAD_TIMEOUT, version(&stream)) => version,
+        let opened = tokio::select! {
+            opened = open(wire, tls.as_ref(), HEAD_TIMEOUT) => opened,
             () = self.drain.cancelled() => return End::Closed,
         };
-        let Ok(Ok(Some(version))) = version else {
-            return End::Closed;
+        let Opened {
+            transport,
+            first,
+            version,
+            certificate,
+        } = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::debug!(%peer, %error, "connection not begun");
+                return End::Closed;
+            }
         };
-        let (socket, line) = socket::cut(stream);
+        let (socket, line) = socket::cut(transport, first);
         let running = Arc::new(());
         let (calls, mut seated) = Calls::new(self.tasks.clone(), Arc::downgrade(&running));
         let http = http(version, calls);
@@ -131,7 +136,10 @@ impl Connections {
         let service_running = Arc::clone(&running);
         let service = service_fn(move |mut request: Request<Incoming>| {
             service_asked.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(Peer(peer));
+            request.extensions_mut().insert(peer);
+            if let Some(certificate) = &certificate {
+                request.extensions_mut().insert(certificate.clone());
+            }
             let running = Running {
                 _count: Arc::clone(&service_running),
             };
@@ -286,34 +294,5 @@ async fn quiet(is_quiet: impl Fn() -> bool) {
         if !is_quiet() {
             since = Instant::now();
         }
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Version {
-    Http1,
-    Http2,
-}
-
-/// Looks at the first bytes without taking them. `None` when the client left.
-async fn version(stream: &TcpStream) -> io::Result<Option<Version>> {
-    let mut first = [0; PREFACE.len()];
-    loop {
-        let seen = stream.peek(&mut first).await?;
-        if seen == 0 {
-            return Ok(None);
-        }
-        if first[..seen] != PREFACE[..seen] {
-            return Ok(Some(Version::Http1));
-        }
-        if seen == PREFACE.len() {
-            return Ok(Some(Version::Http2));
-        }
-        // What was seen stays there, so the socket remains readable, and the end
-        // of what comes shows in its state alone.
-        if stream.ready(Interest::READABLE).await?.is_read_closed() {
-            return Ok(None);
-        }
-        tokio::time::sleep(PEEK_PAUSE).await;
     }
 }

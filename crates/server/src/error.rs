@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 /// Why a server could not be set up.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +24,49 @@ pub enum Error {
         address: SocketAddr,
         /// What the system says.
         source: io::Error,
+    },
+    /// Another process listens on the Unix socket.
+    #[error("somebody listens on {} already; stop it or choose another path", .0.display())]
+    SocketInUse(PathBuf),
+    /// There is a file that is no Unix socket.
+    #[error("{} is there and is no socket; choose another path or move it away", .0.display())]
+    NoSocket(PathBuf),
+    /// There is no folder for the Unix socket.
+    #[error("cannot listen on {}: its folder does not exist; make it first", .0.display())]
+    SocketFolder(PathBuf),
+    /// The system refused the Unix socket for another reason.
+    #[error("cannot listen on {}: {source}", path.display())]
+    SocketFile {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file for TLS cannot be read.
+    #[error("cannot read the {what} {}: {reason}", path.display())]
+    TlsFile {
+        /// What it is to be, such as `certificate`.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// A certificate or a key is not one.
+    #[error("cannot use the {name}: {reason}")]
+    TlsUnusable {
+        /// What it is to be, and where.
+        name: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A certificate and a key do not belong together.
+    #[error("the {key} does not belong to the {certificate}; give the two of one pair")]
+    TlsMismatch {
+        /// The key, and where it is.
+        key: String,
+        /// The certificate, and where it is.
+        certificate: String,
     },
     /// A descriptor set for reflection is not one.
     #[error("cannot serve reflection: {0}")]

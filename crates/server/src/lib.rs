@@ -1,7 +1,8 @@
 //! A server around any tower service that answers HTTP requests.
 //!
 //! [`Server`] accepts connections on any number of [`Listener`]s and speaks
-//! HTTP/1.1 and HTTP/2 with prior knowledge on each. Around the service it sets
+//! HTTP/1.1 and HTTP/2 on each, over TCP or a Unix socket, with [`Tls`] or with
+//! prior knowledge. Around the service it sets
 //! what every service wants and none should write: a request id, an access log,
 //! figures for Prometheus ([`Metrics`]), recovery from panics ([`Recover`]),
 //! and an end that lets running calls finish. [`Health`] and [`reflection`] are
@@ -23,7 +24,7 @@
 //!     Ok::<_, Infallible>(Response::new("hello\n".to_owned()))
 //! });
 //! let listener = Listener::bind("127.0.0.1:0".parse()?)?;
-//! println!("listening on http://{}", listener.address());
+//! println!("listening on {}", listener.url());
 //! let shutdown = async { tokio::time::sleep(Duration::from_millis(10)).await };
 //! let drained = Server::new(hello).listen(listener).serve(shutdown).await;
 //! assert_eq!(drained.cut, 0);
@@ -39,19 +40,25 @@ mod health;
 mod listener;
 pub mod logging;
 mod metrics;
+mod open;
 mod outlet;
 pub mod reflection;
 mod server;
 mod socket;
+mod tls;
+#[cfg(unix)]
+mod unix;
+mod wire;
 
 pub use edge::recover::{Recover, RecoverLayer, Recovered};
 pub use edge::request_id::REQUEST_ID;
 pub use error::Error;
 pub use health::{Health, HealthService, Serving};
-pub use listener::{Listener, Peer};
+pub use listener::{Address, Listener, Peer};
 pub use metrics::calls::{CallMetrics, MethodCalls};
 pub use metrics::{BuildInfo, Metrics};
 pub use server::{Drained, Server};
+pub use tls::{ClientCertificate, Tls};
 
 /// Any error of a service's body.
 pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;

@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::connection::{Connections, End};
 use crate::edge::Edge;
-use crate::{BoxError, Health, Listener, Metrics, outlet};
+use crate::{BoxError, Health, Listener, Metrics, Tls, outlet};
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -107,6 +107,13 @@ impl<S> Server<S> {
         let cut = Arc::new(AtomicUsize::new(0));
         let connections = Connections::new(tasks.clone(), drain.clone(), abort.clone());
         let edge = Edge::new(self.service, self.metrics);
+        let mut renewed: Vec<&Tls> = Vec::new();
+        for tls in self.listeners.iter().filter_map(Listener::tls_of) {
+            if !renewed.iter().any(|known| known.is_same(tls)) {
+                renewed.push(tls);
+                tasks.spawn(tls.clone().renew(drain.clone()));
+            }
+        }
         for listener in self.listeners {
             tasks.spawn(accept(
                 listener,
@@ -170,11 +177,12 @@ async fn accept<S, B>(
         let accepted = tokio::select! {
             biased;
             () = drain.cancelled() => return,
-            accepted = listener.socket.accept() => accepted,
+            accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, peer)) => {
-                let serving = connections.clone().serve(stream, peer, edge.clone());
+            Ok((wire, peer)) => {
+                let tls = listener.tls_of().cloned();
+                let serving = connections.clone().serve(wire, peer, tls, edge.clone());
                 let cut = Arc::clone(&cut);
                 connections.tasks().spawn(async move {
                     if serving.await == End::Cut {

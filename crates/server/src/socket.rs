@@ -1,6 +1,6 @@
-//! The socket below a connection, cut in two: what HTTP reads from and writes
-//! to, and the other end of the same, which says when what was written goes out
-//! and whether all of it has.
+//! The socket below a connection, with or without TLS, cut in two: what HTTP
+//! reads from and writes to, and the other end of the same, which says when what
+//! was written goes out and whether all of it has.
 //!
 //! HTTP/2 writes an answer in pieces (headers with data, then trailers), and
 //! each would be a system call, a packet and a wake-up of the client. So what is
@@ -9,19 +9,21 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp;
+#[cfg(unix)]
+use tokio::net::unix;
 use tokio::sync::Notify;
 use tokio::task::coop;
+use tokio_rustls::server::TlsStream;
+
+use crate::wire::{self, First, Stream, Wire};
 
 /// How much is gathered. What is larger goes out at once, with what was
 /// gathered before it and without being copied.
@@ -29,11 +31,38 @@ const GATHERED: usize = 16 * 1024;
 /// The most pieces that go out in one call.
 const SLICES: usize = 16;
 
+/// What is between a connection and its socket.
+#[derive(Debug)]
+pub(crate) enum Transport {
+    Plain(Wire),
+    Tls(Box<TlsStream<Wire>>),
+}
+
 /// What HTTP reads from and writes to.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    read: OwnedReadHalf,
+    first: First,
+    read: ReadEnd,
     line: Attached,
+}
+
+/// Where HTTP's bytes come from.
+#[derive(Debug)]
+enum ReadEnd {
+    Tcp(tcp::OwnedReadHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedReadHalf),
+    /// From where they go to: encryption has no halves.
+    Tls,
+}
+
+/// Where HTTP's bytes go to.
+#[derive(Debug)]
+enum WriteEnd {
+    Tcp(tcp::OwnedWriteHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedWriteHalf),
+    Tls(Box<TlsStream<Wire>>),
 }
 
 /// The line in HTTP's hands.
@@ -57,7 +86,7 @@ struct Ends {
 
 #[derive(Debug)]
 struct Outgoing {
-    stream: OwnedWriteHalf,
+    stream: WriteEnd,
     gathered: Vec<u8>,
     /// How much of that has gone out.
     gone: usize,
@@ -67,9 +96,26 @@ struct Outgoing {
     stuck: bool,
 }
 
-/// The two ends of a connection.
-pub(crate) fn cut(stream: TcpStream) -> (Socket, Line) {
-    let (read, stream) = stream.into_split();
+/// The two ends of a connection, of which these bytes were read already.
+pub(crate) fn cut(transport: Transport, first: First) -> (Socket, Line) {
+    let (read, stream) = match transport {
+        Transport::Plain(Wire {
+            stream: Stream::Tcp(stream),
+            ..
+        }) => {
+            let (read, write) = stream.into_split();
+            (ReadEnd::Tcp(read), WriteEnd::Tcp(write))
+        }
+        #[cfg(unix)]
+        Transport::Plain(Wire {
+            stream: Stream::Unix(stream),
+            ..
+        }) => {
+            let (read, write) = stream.into_split();
+            (ReadEnd::Unix(read), WriteEnd::Unix(write))
+        }
+        Transport::Tls(stream) => (ReadEnd::Tls, WriteEnd::Tls(stream)),
+    };
     let line = Line(Arc::new(Ends {
         outgoing: Mutex::new(Outgoing {
             stream,
@@ -83,10 +129,103 @@ pub(crate) fn cut(stream: TcpStream) -> (Socket, Line) {
         told: Notify::new(),
     }));
     let socket = Socket {
+        first,
         read,
         line: Attached(line.clone()),
     };
     (socket, line)
+}
+
+/// Does the same with where bytes go, whatever that is.
+macro_rules! either {
+    ($end:expr, $stream:ident => $work:expr) => {
+        match $end {
+            WriteEnd::Tcp($stream) => $work,
+            #[cfg(unix)]
+            WriteEnd::Unix($stream) => $work,
+            WriteEnd::Tls($stream) => $work,
+        }
+    };
+}
+
+impl WriteEnd {
+    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write(context, bytes))
+    }
+
+    fn poll_write_vectored(
+        &mut self,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        either!(self, stream => Pin::new(stream).poll_write_vectored(context, pieces))
+    }
+
+    /// Nothing is left behind but by encryption.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+            _ => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        either!(self, stream => Pin::new(stream).poll_shutdown(context))
+    }
+
+    /// Whether it holds something that the system has not taken yet.
+    fn is_pending(&self) -> bool {
+        match self {
+            Self::Tls(stream) => stream.get_ref().1.wants_write(),
+            _ => false,
+        }
+    }
+
+    /// Reads what comes, as it comes over the socket.
+    fn poll_read(&self, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        let tcp = match self {
+            Self::Tcp(stream) => stream.as_ref(),
+            #[cfg(unix)]
+            Self::Unix(stream) => return read_unix(stream.as_ref(), context, into),
+            Self::Tls(stream) => match &stream.get_ref().0.stream {
+                Stream::Tcp(stream) => stream,
+                #[cfg(unix)]
+                Stream::Unix(stream) => return read_unix(stream, context, into),
+            },
+        };
+        wire::poll_read(
+            context,
+            |context| tcp.poll_read_ready(context),
+            || tcp.try_read(into),
+        )
+    }
+
+    /// Closes the socket in both directions.
+    fn close(&self) {
+        match self {
+            Self::Tcp(stream) => wire::close(AsRef::<tokio::net::TcpStream>::as_ref(stream)),
+            #[cfg(unix)]
+            Self::Unix(stream) => wire::close(AsRef::<tokio::net::UnixStream>::as_ref(stream)),
+            Self::Tls(stream) => match &stream.get_ref().0.stream {
+                Stream::Tcp(stream) => wire::close(stream),
+                #[cfg(unix)]
+                Stream::Unix(stream) => wire::close(stream),
+            },
+        }
+    }
+}
+
+#[cfg(unix)]
+fn read_unix(
+    stream: &tokio::net::UnixStream,
+    context: &mut Context<'_>,
+    into: &mut [u8],
+) -> Poll<io::Result<usize>> {
+    wire::poll_read(
+        context,
+        |context| stream.poll_read_ready(context),
+        || stream.try_read(into),
+    )
 }
 
 impl Line {
@@ -99,7 +238,7 @@ impl Line {
     /// Whether something was written that the system has not taken yet.
     pub(crate) fn is_pending(&self) -> bool {
         let outgoing = self.lock();
-        outgoing.stuck || !outgoing.gathered.is_empty()
+        outgoing.stuck || !outgoing.gathered.is_empty() || outgoing.stream.is_pending()
     }
 
     /// How many bytes HTTP has read.
@@ -131,10 +270,7 @@ impl Line {
 
     /// Closes both directions under whoever works on the other end.
     pub(crate) fn close(&self) {
-        let outgoing = self.lock();
-        let stream: &TcpStream = outgoing.stream.as_ref();
-        // It fails when the client has done so before.
-        let _ = SockRef::from(stream).shutdown(Shutdown::Both);
+        self.lock().stream.close();
     }
 
     /// Waits until the client has closed its side too, or has sent nothing for
@@ -145,7 +281,7 @@ impl Line {
         let mut rest = [0; 4096];
         let heard = async {
             loop {
-                let read = poll_fn(|context| self.lock().poll_read(context, &mut rest));
+                let read = poll_fn(|context| self.lock().stream.poll_read(context, &mut rest));
                 match tokio::time::timeout(silence, read).await {
                     Ok(Ok(1..)) => {}
                     Ok(Ok(0) | Err(_)) | Err(_) => return,
@@ -170,10 +306,10 @@ impl Outgoing {
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.gone < self.gathered.len() {
             let rest = &self.gathered[self.gone..];
-            let taken = ready!(Pin::new(&mut self.stream).poll_write(context, rest))?;
+            let taken = ready!(self.stream.poll_write(context, rest))?;
             self.advance(taken)?;
         }
-        Poll::Ready(Ok(()))
+        self.stream.poll_flush(context)
     }
 
     /// Gathers it or sends it with what was gathered, and says how much of it
@@ -207,7 +343,7 @@ impl Outgoing {
                 count += 1;
             }
             let slices = &slices[usize::from(before == 0)..count];
-            let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
+            let written = self.stream.poll_write_vectored(context, slices);
             self.stuck = written.is_pending();
             let written = ready!(written)?;
             if written == 0 {
@@ -232,17 +368,6 @@ impl Outgoing {
         }
         Ok(())
     }
-
-    fn poll_read(&mut self, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let stream = self.stream.as_ref();
-        loop {
-            ready!(stream.poll_read_ready(context))?;
-            match stream.try_read(into) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
-            }
-        }
-    }
 }
 
 impl Drop for Attached {
@@ -259,7 +384,20 @@ impl AsyncRead for Socket {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let before = into.filled().len();
-        let read = Pin::new(&mut self.read).poll_read(context, into);
+        let Self { first, read, line } = &mut *self;
+        let read = if first.read(into) {
+            Poll::Ready(Ok(()))
+        } else {
+            match read {
+                ReadEnd::Tcp(stream) => Pin::new(stream).poll_read(context, into),
+                #[cfg(unix)]
+                ReadEnd::Unix(stream) => Pin::new(stream).poll_read(context, into),
+                ReadEnd::Tls => match &mut line.0.lock().stream {
+                    WriteEnd::Tls(stream) => Pin::new(stream).poll_read(context, into),
+                    _ => Poll::Ready(Ok(())),
+                },
+            }
+        };
         let more = (into.filled().len() - before) as u64;
         self.line.0.0.came.fetch_add(more, Ordering::Relaxed);
         read
@@ -302,21 +440,23 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut outgoing = self.line.0.lock();
         ready!(outgoing.poll_send(context))?;
-        Pin::new(&mut outgoing.stream).poll_shutdown(context)
+        outgoing.stream.poll_shutdown(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
     async fn pair() -> (Socket, Line, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await;
-        let (socket, line) = cut(listener.accept().await.unwrap().0);
+        let stream = Stream::Tcp(listener.accept().await.unwrap().0);
+        let transport = Transport::Plain(Wire::new(stream));
+        let (socket, line) = cut(transport, First::default());
         (socket, line, client.unwrap())
     }
 

@@ -28,7 +28,8 @@ async fn echo(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infal
     let peer = head
         .extensions
         .get::<Peer>()
-        .is_some_and(|peer| peer.0.ip().is_loopback());
+        .and_then(|peer| peer.address())
+        .is_some_and(|address| address.ip().is_loopback());
     Ok(Response::new(Full::from(format!(
         "{:?} {} {body} {id} {peer}",
         head.version,

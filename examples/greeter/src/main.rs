@@ -53,7 +53,7 @@ async fn main() -> anyhow::Result<()> {
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:50051".to_owned());
     let listener = Listener::bind(address.parse()?)?;
-    println!("listening on http://{}", listener.address());
+    println!("listening on {}", listener.url());
     let stop = async { tokio::signal::ctrl_c().await.unwrap_or_default() };
     let _ = Server::new(everywhere).listen(listener).serve(stop).await;
     Ok(())

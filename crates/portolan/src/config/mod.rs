@@ -133,7 +133,6 @@ impl Config {
             .iter()
             .any(|one| one.service_config.is_some());
         for (said, key) in [
-            (self.tls.is_some(), "tls"),
             (self.cors.is_some(), "cors"),
             (self.docs.is_some(), "docs"),
             (self.routes.base_path.is_some(), "routes.base_path"),

@@ -1,6 +1,8 @@
 //! Single values of the file that are more than text or numbers.
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -37,22 +39,28 @@ macro_rules! text_value {
 
 /// Where to listen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Address(pub(crate) std::net::SocketAddr);
+pub(crate) enum Address {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
 
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map(Self).map_err(|_| {
+        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
+            return Ok(Self::Unix(path.into()));
+        }
+        text.parse().map(Self::Tcp).map_err(|_| {
             format!(
                 "`{text}` is no address to listen on; write an IP address and a port, such as \
-                 127.0.0.1:8080 or [::1]:8080"
+                 127.0.0.1:8080 or [::1]:8080, or unix:/run/portolan.sock"
             )
         })
     }
 }
 
-text_value!(Address, r"^.+:\d+$", "127.0.0.1:8080");
+text_value!(Address, r"^(.+:\d+|unix:.+)$", "127.0.0.1:8080");
 
 /// A number of bytes that a message may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -140,6 +148,8 @@ mod tests {
     #[test]
     fn values_are_read_or_say_what_would_do() {
         assert!("127.0.0.1:0".parse::<Address>().is_ok());
+        let unix = "unix:/run/a".parse();
+        assert_eq!(unix, Ok(Address::Unix("/run/a".into())));
         assert!("localhost:80".parse::<Address>().is_err());
         assert_eq!("4KiB".parse::<Size>().unwrap().0, 4096);
         assert_eq!("2m".parse::<Time>().unwrap().0.as_secs(), 120);

@@ -100,7 +100,8 @@ impl GrpcGateway {
             return Err(Error::Started(running.address));
         }
         let listeners = bind(addresses)?;
-        let Some(address) = listeners.first().map(Listener::address) else {
+        let first = listeners.first().and_then(|first| first.address().socket());
+        let Some(address) = first else {
             return Err(self.no_address());
         };
         if !address.ip().is_loopback() {

@@ -50,7 +50,7 @@ fn trace(seen: &Seen<'_>, ending: Ending, duration: Duration) {
         duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3,
         bytes = seen.bytes,
         request_id = display(seen.request_id.to_str().unwrap_or_default()),
-        peer = seen.peer.map(|peer| display(peer.0)),
+        peer = seen.peer.map(display),
         "{}",
         seen.name
     );
@@ -93,7 +93,7 @@ fn line(
     if let Some(peer) = seen.peer {
         line.name("peer");
         line.quote();
-        write!(line.bytes, "{}", peer.0).ok()?;
+        write!(line.bytes, "{peer}").ok()?;
         line.quote();
     }
     line.end();
@@ -275,7 +275,7 @@ mod tests {
     fn a_line_is_what_the_event_would_have_been() {
         let now = UNIX_EPOCH + Duration::from_micros(1_795_257_388_098_660);
         let id = HeaderValue::from_static("01a1fdc4-22c3-73d2-b99a-bb8d32af0e71");
-        let peers = ["127.0.0.1:57828", "[::1]:80"].map(|peer| Peer(peer.parse().unwrap()));
+        let peers = ["127.0.0.1:57828", "[::1]:80"].map(|peer| Peer::Tcp(peer.parse().unwrap()));
         for format in [LogFormat::Text, LogFormat::Json] {
             for (duration, ending) in [
                 (Duration::ZERO, Ending::Http(StatusCode::NOT_FOUND)),

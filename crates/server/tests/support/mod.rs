@@ -40,7 +40,22 @@ impl Running {
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.address();
+        Self::start_on(server, listener)
+    }
+
+    /// Serves on this listener, which has a port.
+    pub(crate) fn start_on<S, B>(server: Server<S>, listener: Listener) -> Self
+    where
+        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        let address = listener.address().socket().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             let _ = stopped.await;
