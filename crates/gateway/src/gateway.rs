@@ -35,13 +35,17 @@ impl GatewayLayer {
         Self::with_options(schema, Options::default())
     }
 
-    /// A layer with choices of one's own. Routes that are wrong are left out and
-    /// logged as a warning each; see [`findings`](Self::findings).
+    /// A layer with choices of one's own. What is wrong with the routes is logged:
+    /// errors as warnings, the rest for whoever debugs; see
+    /// [`findings`](Self::findings).
     #[must_use]
     pub fn with_options(schema: Arc<Schema>, options: Options) -> Self {
         let layer = Self::build(schema, options);
         for finding in layer.findings() {
-            tracing::warn!("{finding}");
+            match finding.severity() {
+                Severity::Error => tracing::warn!("{finding}"),
+                Severity::Warning => tracing::debug!("{finding}"),
+            }
         }
         layer
     }

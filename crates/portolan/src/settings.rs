@@ -41,6 +41,12 @@ impl Config {
                 Some("") => None,
                 Some(path) => Some(path.to_owned()),
             },
+            base_path: self.routes.base_path.clone().unwrap_or_default(),
+            http_methods: self
+                .routes
+                .http_methods
+                .as_ref()
+                .map(|methods| methods.iter().map(|method| method.0.clone()).collect()),
             ..defaults
         }
     }

@@ -24,7 +24,7 @@ const LAST_WORK: Duration = Duration::from_secs(1);
     portolan gateway --upstream http://127.0.0.1:50051\n  \
     portolan gateway --upstream https://api.internal:443 --descriptors api.binpb\n  \
     portolan gateway --upstream users.v1.*=http://10.0.0.7:50051 --upstream http://10.0.0.8:50051\n  \
-    portolan gateway --config portolan.yaml")]
+    portolan gateway --config portolan.yaml --check")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     server: ServerFlags,
@@ -34,6 +34,15 @@ pub(crate) struct Arguments {
 
     #[command(flatten)]
     contracts: ContractFlags,
+
+    /// Say what would be served, route by route, and what is wrong with it;
+    /// serve nothing
+    #[arg(long)]
+    check: bool,
+
+    /// With --check: as JSON
+    #[arg(long, requires = "check")]
+    json: bool,
 }
 
 /// The gRPC servers behind.
@@ -173,7 +182,13 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     listening::install_logs(&config)?;
     let runtime = super::runtime()?;
-    let done = runtime.block_on(serve(arguments, config));
+    let done = runtime.block_on(async {
+        if arguments.check {
+            super::check::run(config, arguments.json).await
+        } else {
+            serve(arguments, config).await
+        }
+    });
     runtime.shutdown_timeout(LAST_WORK);
     done
 }

@@ -1,5 +1,6 @@
 //! The commands, one file or folder each.
 
+mod check;
 mod config;
 mod gateway;
 mod memory;

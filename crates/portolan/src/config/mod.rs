@@ -135,8 +135,6 @@ impl Config {
         for (said, key) in [
             (self.cors.is_some(), "cors"),
             (self.docs.is_some(), "docs"),
-            (self.routes.base_path.is_some(), "routes.base_path"),
-            (self.routes.http_methods.is_some(), "routes.http_methods"),
             (
                 !self.routes.service_config.is_empty(),
                 "routes.service_config",

@@ -88,6 +88,19 @@ impl Front {
     }
 }
 
+/// The layer that a configuration means, with the contracts as they are now.
+///
+/// # Errors
+/// When there are none: files are wrong, or an upstream does not answer.
+pub(crate) async fn layer(config: Config) -> anyhow::Result<GatewayLayer> {
+    let mut state = State::open(config)?;
+    state.gather().await?;
+    if let Some(reason) = state.source.silence() {
+        anyhow::bail!("{reason}");
+    }
+    Ok(state.layer())
+}
+
 /// One configuration, with everything that was made of it.
 struct State {
     config: Config,
@@ -134,16 +147,19 @@ impl State {
             own: Own::new(health, &self.contracts)?,
             upstreams: ByService::new(&self.upstreams, &self.source.listed()),
         };
-        let layer = GatewayLayer::with_options(
-            Arc::clone(&self.contracts.schema),
-            self.config.gateway_options(),
-        );
         let nothing_known = self.contracts.services().next().is_none();
         let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
         let names: Vec<_> = names.collect();
         Ok(Entry {
-            gateway: layer.layer(behind),
+            gateway: self.layer().layer(behind),
             waiting_for: nothing_known.then(|| names.join(" and ").into()),
         })
+    }
+
+    fn layer(&self) -> GatewayLayer {
+        GatewayLayer::with_options(
+            Arc::clone(&self.contracts.schema),
+            self.config.gateway_options(),
+        )
     }
 }

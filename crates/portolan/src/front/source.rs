@@ -36,8 +36,8 @@ pub(crate) struct Told {
     /// By the name of the upstream.
     contracts: BTreeMap<String, Arc<[u8]>>,
     services: HashMap<String, Vec<String>>,
-    /// Those that could not be asked the last time.
-    silent: BTreeSet<String>,
+    /// Those that could not be asked the last time, and why.
+    silent: BTreeMap<String, String>,
 }
 
 impl Source {
@@ -53,7 +53,7 @@ impl Source {
                 interval: contracts.refresh.map_or(REFRESH, |time| time.0),
                 contracts: BTreeMap::new(),
                 services: HashMap::new(),
-                silent: BTreeSet::new(),
+                silent: BTreeMap::new(),
             })
         } else {
             Self::Files(files)
@@ -111,6 +111,15 @@ impl Source {
         }
     }
 
+    /// Why an upstream is not known, if one is not.
+    pub(crate) fn silence(&self) -> Option<String> {
+        let Self::Upstreams(told) = self else {
+            return None;
+        };
+        let (name, reason) = told.silent.first_key_value()?;
+        Some(format!("cannot ask {name} for its contracts: {reason}"))
+    }
+
     /// Takes over what another was told, until the upstreams are asked.
     pub(crate) fn remember(&mut self, before: &Self) {
         if let (Self::Upstreams(told), Self::Upstreams(before)) = (self, before) {
@@ -134,7 +143,7 @@ impl Told {
         for (name, fetched) in futures_util::future::join_all(answers).await {
             match fetched {
                 Ok(fetched) => {
-                    if self.silent.remove(&name) {
+                    if self.silent.remove(&name).is_some() {
                         tracing::info!(upstream = name, "the upstream tells its contracts again");
                     }
                     self.contracts
@@ -143,7 +152,11 @@ impl Told {
                 }
                 Err(error) => {
                     // Once is enough until it answers again.
-                    if self.silent.insert(name.clone()) {
+                    if self
+                        .silent
+                        .insert(name.clone(), error.to_string())
+                        .is_none()
+                    {
                         tracing::warn!(
                             upstream = name,
                             reason = %error,

@@ -1,6 +1,6 @@
 //! What a linked contract says.
 
-use portolan_schema::{Cardinality, DefaultValue, Kind, Streaming, Symbol};
+use portolan_schema::{Cardinality, DefaultValue, EnumValue, Kind, Service, Streaming, Symbol};
 
 use crate::{compile, link, linked};
 
@@ -302,7 +302,7 @@ fn what_documents_want_to_know() {
     };
     let sort = schema.enumeration(id);
     assert!(sort.is_deprecated());
-    let comments: Vec<_> = sort.values().iter().map(|value| value.comment()).collect();
+    let comments: Vec<_> = sort.values().iter().map(EnumValue::comment).collect();
     assert_eq!(comments, ["None.", "Sour."]);
     assert!(sort.values()[1].is_deprecated() && !sort.values()[0].is_deprecated());
 }
@@ -320,7 +320,7 @@ fn services_can_be_left_out() {
         "#,
     );
     schema.retain_services(|service| service.name() != "p.A");
-    let names: Vec<_> = schema.services().map(|service| service.name()).collect();
+    let names: Vec<_> = schema.services().map(Service::name).collect();
     assert_eq!(names, ["p.B", "p.C"]);
     assert_eq!(schema.symbol("p.A"), None);
     assert!(schema.method("/p.A/Get").is_none());

@@ -1,0 +1,117 @@
+//! `portolan gateway --check`: what would be served, route by route, and what is
+//! wrong with it.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use portolan_gateway::{Finding, GatewayLayer, RouteEntry, RouteKind, Severity};
+use serde::Serialize;
+
+use crate::config::Config;
+use crate::{front, output};
+
+/// Prints the routes and the findings; the exit code is 1 when one of those is
+/// an error.
+pub(super) async fn run(config: Config, json: bool) -> anyhow::Result<ExitCode> {
+    let layer = front::layer(config).await?;
+    let report = Report::of(&layer);
+    let text = if json {
+        serde_json::to_string_pretty(&report)?
+    } else {
+        report.text()
+    };
+    output::result(text.trim_end()).context("cannot write to standard output")?;
+    let wrong = |finding: &Finding| finding.severity() == Severity::Error;
+    Ok(if layer.findings().iter().any(wrong) {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+#[derive(Serialize)]
+struct Report {
+    routes: Vec<Row>,
+    findings: Vec<Found>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    method: String,
+    path: String,
+    rpc: String,
+    kind: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    place: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Found {
+    severity: &'static str,
+    message: String,
+}
+
+impl Report {
+    fn of(layer: &GatewayLayer) -> Self {
+        let findings = layer.findings().iter().map(|finding| Found {
+            severity: match finding.severity() {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            },
+            message: finding.to_string(),
+        });
+        Self {
+            routes: layer.routes().map(row).collect(),
+            findings: findings.collect(),
+        }
+    }
+
+    /// A table, in which every column is as wide as its widest cell, and below
+    /// it a line for each finding.
+    fn text(&self) -> String {
+        let heads = ["METHOD", "PATH", "RPC", "KIND"];
+        let rows: Vec<[&str; 4]> = std::iter::once(heads)
+            .chain(
+                self.routes
+                    .iter()
+                    .map(|row| [&*row.method, &row.path, &row.rpc, row.kind]),
+            )
+            .collect();
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or_default()
+        };
+        let [methods, paths, rpcs] = [0, 1, 2].map(width);
+        let mut text = String::new();
+        for [method, path, rpc, kind] in rows {
+            text.push_str(&format!(
+                "{method:methods$}  {path:paths$}  {rpc:rpcs$}  {kind}\n"
+            ));
+        }
+        if !self.findings.is_empty() {
+            text.push('\n');
+        }
+        for found in &self.findings {
+            text.push_str(&format!("{}: {}\n", found.severity, found.message));
+        }
+        text
+    }
+}
+
+fn row(route: RouteEntry<'_>) -> Row {
+    let methods = route.methods().map(|methods| {
+        let names: Vec<&str> = methods.iter().map(http::Method::as_str).collect();
+        names.join(",")
+    });
+    Row {
+        method: methods.unwrap_or_else(|| "*".to_owned()),
+        path: route.path().to_owned(),
+        rpc: route.rpc().to_owned(),
+        kind: match route.kind() {
+            RouteKind::Rule => "rule",
+            RouteKind::Auto => "automatic",
+            RouteKind::Named => "named",
+        },
+        place: route.place().map(ToString::to_string),
+    }
+}
