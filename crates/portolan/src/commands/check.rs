@@ -53,7 +53,9 @@ struct Found {
 
 impl Report {
     fn of(layer: &GatewayLayer) -> Self {
-        let findings = layer.findings().iter().map(|finding| Found {
+        let findings = layer.findings().iter();
+        let findings = findings.filter(|finding| !is_about_own(finding));
+        let findings = findings.map(|finding| Found {
             severity: match finding.severity() {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
@@ -61,7 +63,11 @@ impl Report {
             message: finding.to_string(),
         });
         Self {
-            routes: layer.routes().map(row).collect(),
+            routes: layer
+                .routes()
+                .filter(|route| !is_own(route.rpc()))
+                .map(row)
+                .collect(),
             findings: findings.collect(),
         }
     }
@@ -96,6 +102,16 @@ impl Report {
         }
         text
     }
+}
+
+/// Whether an RPC is of the gateway itself, which every gateway has.
+fn is_own(rpc: &str) -> bool {
+    let rpc = rpc.trim_start_matches('/');
+    rpc.starts_with("grpc.health.v1.") || rpc.starts_with("grpc.reflection.v1")
+}
+
+fn is_about_own(finding: &Finding) -> bool {
+    matches!(finding, Finding::NameTaken { loser, .. } if is_own(&loser.rpc))
 }
 
 fn row(route: RouteEntry<'_>) -> Row {
