@@ -68,6 +68,17 @@ pub enum Error {
         /// The certificate, and where it is.
         certificate: String,
     },
+    /// The origin of a web page is not one, nor a pattern for some.
+    #[error("`{origin}` is no origin: {reason}")]
+    Origin {
+        /// As it was given.
+        origin: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Any page could act in the name of its visitors.
+    #[error("credentials cannot be allowed to all origins; name those that may have them")]
+    CredentialsForAll,
     /// A descriptor set for reflection is not one.
     #[error("cannot serve reflection: {0}")]
     Reflection(prost::DecodeError),

@@ -34,6 +34,7 @@
 
 mod calls;
 mod connection;
+mod cors;
 mod edge;
 mod error;
 mod health;
@@ -50,6 +51,7 @@ mod tls;
 mod unix;
 mod wire;
 
+pub use cors::{Cors, Origin};
 pub use edge::recover::{Recover, RecoverLayer, Recovered};
 pub use edge::request_id::REQUEST_ID;
 pub use error::Error;

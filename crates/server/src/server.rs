@@ -16,7 +16,7 @@ use tower_service::Service;
 
 use crate::connection::{Connections, End};
 use crate::edge::Edge;
-use crate::{BoxError, Health, Listener, Metrics, Tls, outlet};
+use crate::{BoxError, Cors, Health, Listener, Metrics, Tls, outlet};
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -32,6 +32,7 @@ pub struct Server<S> {
     listeners: Vec<Listener>,
     health: Option<Health>,
     metrics: Metrics,
+    cors: Option<Cors>,
     drain_timeout: Duration,
 }
 
@@ -53,6 +54,7 @@ impl<S> Server<S> {
             listeners: Vec::new(),
             health: None,
             metrics: Metrics::default(),
+            cors: None,
             drain_timeout: DRAIN_TIMEOUT,
         }
     }
@@ -77,6 +79,14 @@ impl<S> Server<S> {
     #[must_use]
     pub fn metrics(mut self, metrics: Metrics) -> Self {
         self.metrics = metrics;
+        self
+    }
+
+    /// Lets web pages of other origins use the service; without this only those
+    /// of its own may.
+    #[must_use]
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
         self
     }
 
@@ -106,7 +116,7 @@ impl<S> Server<S> {
         let tasks = TaskTracker::new();
         let cut = Arc::new(AtomicUsize::new(0));
         let connections = Connections::new(tasks.clone(), drain.clone(), abort.clone());
-        let edge = Edge::new(self.service, self.metrics);
+        let edge = Edge::new(self.service, self.metrics, self.cors);
         let mut renewed: Vec<&Tls> = Vec::new();
         for tls in self.listeners.iter().filter_map(Listener::tls_of) {
             if !renewed.iter().any(|known| known.is_same(tls)) {

@@ -11,6 +11,7 @@ pub(crate) mod request_id;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
@@ -19,7 +20,7 @@ use http_body_util::{Either, Full};
 use tower_service::Service;
 
 use crate::connection::Running;
-use crate::{BoxError, Metrics, metrics};
+use crate::{BoxError, Cors, Metrics, metrics};
 use observe::{Observation, Observed, Piece};
 use recover::{Recover, Recovered};
 
@@ -28,16 +29,18 @@ use recover::{Recover, Recovered};
 pub(crate) struct Edge<S> {
     service: Recover<S>,
     metrics: Metrics,
+    cors: Option<Arc<Cors>>,
 }
 
 /// The body of what the edge answers: the service's, watched, or our own.
 pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Piece>>;
 
 impl<S> Edge<S> {
-    pub(crate) fn new(service: S, metrics: Metrics) -> Self {
+    pub(crate) fn new(service: S, metrics: Metrics, cors: Option<Cors>) -> Self {
         Self {
             service: Recover::new(service),
             metrics,
+            cors: cors.map(Arc::new),
         }
     }
 
@@ -64,9 +67,30 @@ impl<S> Edge<S> {
         let id = request_id::keep_or_make(request.headers_mut());
         let observation =
             Observation::begin(&mut request, id.clone(), self.metrics.calls(), running);
+        let grant = self.cors.as_deref().map(|cors| {
+            let asked = request.headers();
+            (
+                cors,
+                cors.grant(asked),
+                cors.preflight(request.method(), asked),
+            )
+        });
+        let grant = match grant {
+            Some((cors, grant, Some(answer))) => {
+                let mut answer = answer.map(|text| Bytes::from_static(text.as_bytes()));
+                cors.put(grant, answer.headers_mut());
+                request_id::put(answer.headers_mut(), id);
+                return Ok(observation.answer(answer).map(Either::Right));
+            }
+            Some((cors, grant, None)) => Some((cors, grant)),
+            None => None,
+        };
         poll_fn(|context| Service::<Request<I>>::poll_ready(&mut self.service, context)).await?;
         let mut response = self.service.call(request).await?;
         request_id::put(response.headers_mut(), id);
+        if let Some((cors, grant)) = grant {
+            cors.put(grant, response.headers_mut());
+        }
         let response = observation.watch(response);
         Ok(if is_head {
             head::without_body(response).map(Either::Right)

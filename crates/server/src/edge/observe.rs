@@ -10,6 +10,7 @@ use std::time::Instant;
 use bytes::{Buf, Bytes};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::Full;
 use portolan_gateway::{Code, Outcome, OutcomeSlot};
 
 use super::access_log;
@@ -119,6 +120,19 @@ impl Observation {
         response.map(|body| Observed {
             body,
             observation: self,
+        })
+    }
+
+    /// An answer of our own, which ends with this.
+    pub(crate) fn answer(mut self, response: Response<Bytes>) -> Response<Full<Piece>> {
+        self.http_status = Some(response.status());
+        self.bytes = response.body().len() as u64;
+        self.end(Last::Whole);
+        response.map(|bytes| {
+            Full::new(Piece {
+                bytes,
+                _running: Some(self.running.clone()),
+            })
         })
     }
 
