@@ -2,11 +2,12 @@
 //!
 //! Where several rules match, the first difference from the left decides: a
 //! literal comes before `*`, `*` before the end of the rule, and all of them
-//! before `**`. Where the best leads nowhere the next is tried. What follows the
-//! last colon of a path is a verb if a rule says so, and part of the last
-//! segment otherwise. At the place so found a rule for the very HTTP method comes
-//! before one for any. So the order in which rules were declared says nothing,
-//! but between two that are the same.
+//! before `**`. What follows a `**` is compared in the same way from the right.
+//! Where the best leads nowhere the next is tried. What follows the last colon
+//! of a path is a verb if a rule says so, and part of the last segment otherwise.
+//! At the place so found a rule for the very HTTP method comes before one for
+//! any. So the order in which rules were declared says nothing, but between two
+//! that are the same.
 //!
 //! No two ways through the tree meet, so a search visits a node at most once per
 //! reading of the verb: no path costs more than the contract is large, and each
@@ -29,18 +30,20 @@ const FEW: usize = 16;
 #[derive(Debug)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
-    /// The most segments that are looked at.
+    /// The most segments that are looked at from the left.
     depth: usize,
+    /// Whether some are looked at from the right.
+    backwards: bool,
 }
 
 #[derive(Debug, Default)]
 struct Node {
     literals: BTreeMap<Box<[u8]>, usize>,
     any: Option<usize>,
+    /// `**`, and below it what follows, last segment first.
+    rest: Option<usize>,
     /// Rules that end here.
     ends: Ends,
-    /// Rules that end in `**` here.
-    rest: Ends,
 }
 
 /// Rules with one path, sorted by verb.
@@ -67,6 +70,7 @@ impl Default for Trie {
         Self {
             nodes: vec![Node::default()],
             depth: 0,
+            backwards: false,
         }
     }
 }
@@ -82,31 +86,35 @@ impl Trie {
         method: Option<Method>,
         binding: &Arc<Binding>,
     ) -> Result<(), Arc<Binding>> {
-        self.depth = self.depth.max(template.segments().len());
-        let mut at = 0;
-        let mut rest = false;
-        for segment in template.segments() {
-            let next = self.nodes.len();
-            let node = &mut self.nodes[at];
-            at = match segment {
-                Segment::Literal(text) => {
-                    let text = text.as_bytes().into();
-                    *node.literals.entry(text).or_insert(next)
-                }
-                Segment::Any => *node.any.get_or_insert(next),
-                // The schema let through `**` at the end only.
-                Segment::Rest => {
-                    rest = true;
-                    break;
-                }
-            };
-            if at == next {
-                self.nodes.push(Node::default());
-            }
+        let mut parts = template
+            .segments()
+            .split(|segment| *segment == Segment::Rest);
+        let before = parts.next().unwrap_or_default();
+        self.depth = self.depth.max(before.len());
+        let mut at = before.iter().fold(0, |at, segment| self.next(at, segment));
+        // The schema let through one `**` at most.
+        if let Some(after) = parts.next() {
+            self.backwards |= !after.is_empty();
+            at = self.next(at, &Segment::Rest);
+            let after = after.iter().rev();
+            at = after.fold(at, |at, segment| self.next(at, segment));
         }
+        self.nodes[at].ends.insert(template.verb(), method, binding)
+    }
+
+    /// The node behind a segment.
+    fn next(&mut self, at: usize, segment: &Segment) -> usize {
+        let new = self.nodes.len();
         let node = &mut self.nodes[at];
-        let ends = if rest { &mut node.rest } else { &mut node.ends };
-        ends.insert(template.verb(), method, binding)
+        let next = match segment {
+            Segment::Literal(text) => *node.literals.entry(text.as_bytes().into()).or_insert(new),
+            Segment::Any => *node.any.get_or_insert(new),
+            Segment::Rest => *node.rest.get_or_insert(new),
+        };
+        if next == new {
+            self.nodes.push(Node::default());
+        }
+        next
     }
 
     /// The rule for a request, whose path begins with a slash.
@@ -144,6 +152,20 @@ impl Trie {
         allowed
     }
 
+    /// At how many places a search in vain looks for rules, and of how many nodes.
+    #[cfg(test)]
+    pub(super) fn visits(&self, path: &str) -> (usize, usize) {
+        let visits = std::cell::Cell::new(0);
+        self.read(path, |search, _| {
+            let none: Option<()> = search.descend(0, 0, &|_, _| {
+                visits.set(visits.get() + 1);
+                None
+            });
+            none.is_some()
+        });
+        (visits.get(), self.nodes.len())
+    }
+
     /// Reads a path with the verb that it may have, and then without, until
     /// `done` says so.
     fn read<'a>(&'a self, path: &str, mut done: impl FnMut(&Search<'a, '_>, usize) -> bool) {
@@ -152,7 +174,11 @@ impl Trie {
         let mut few = [&b""[..]; FEW];
         let mut many = Vec::new();
         // One more than any rule has tells that there are more.
-        let wanted = self.depth + 1;
+        let wanted = if self.backwards {
+            usize::MAX
+        } else {
+            self.depth + 1
+        };
         let count = if inner.is_empty() {
             0
         } else {
@@ -229,15 +255,41 @@ impl<'a> Search<'a, '_> {
         let below = match self.segments.get(depth) {
             None => pick(&node.ends, self.verb),
             Some(segment) => {
-                let literal = node.literals.get(*segment).copied();
-                // An empty segment is not a value.
-                let any = node.any.filter(|_| !segment.is_empty());
-                literal
-                    .and_then(|next| self.descend(next, depth + 1, pick))
-                    .or_else(|| any.and_then(|next| self.descend(next, depth + 1, pick)))
+                let next = |next| self.descend(next, depth + 1, pick);
+                node.step(segment, next)
             }
         };
-        below.or_else(|| pick(&node.rest, self.verb))
+        let rest = || self.ascend(node.rest?, depth, self.segments.len(), pick);
+        below.or_else(rest)
+    }
+
+    /// The same behind a `**`, from the right; the segments from `begin` to
+    /// `end` are left.
+    fn ascend<T>(
+        &self,
+        node: usize,
+        begin: usize,
+        end: usize,
+        pick: &impl Fn(&'a Ends, Option<&[u8]>) -> Option<T>,
+    ) -> Option<T> {
+        let node = &self.trie.nodes[node];
+        let above = if begin < end {
+            let next = |next| self.ascend(next, begin, end - 1, pick);
+            node.step(self.segments[end - 1], next)
+        } else {
+            None
+        };
+        above.or_else(|| pick(&node.ends, self.verb))
+    }
+}
+
+impl Node {
+    /// Goes on behind a segment, as a literal or else as any.
+    fn step<T>(&self, segment: &[u8], next: impl Fn(usize) -> Option<T>) -> Option<T> {
+        let literal = self.literals.get(segment).copied();
+        // An empty segment is not a value.
+        let any = self.any.filter(|_| !segment.is_empty());
+        literal.and_then(&next).or_else(|| any.and_then(&next))
     }
 }
 

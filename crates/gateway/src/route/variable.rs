@@ -2,7 +2,6 @@
 //! syntax").
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use percent_encoding::percent_decode;
 use portolan_schema::http::{Segment, Template};
@@ -28,18 +27,50 @@ pub enum MultiSegment {
 pub(crate) struct Variable {
     /// Names from the request message down.
     pub(crate) field: Vec<Box<str>>,
-    segments: Range<usize>,
-    /// Whether it takes all that is left.
-    to_end: bool,
+    begin: Edge,
+    end: Edge,
+    /// Whether it is one segment by its template.
+    single: bool,
+}
+
+/// A place between segments.
+#[derive(Clone, Copy, Debug)]
+enum Edge {
+    /// Behind so many.
+    FromLeft(usize),
+    /// Before so many: it lies behind a `**`.
+    FromRight(usize),
+}
+
+impl Edge {
+    /// Its index in a path of so many segments.
+    fn index(self, count: usize) -> usize {
+        match self {
+            Self::FromLeft(before) => before.min(count),
+            Self::FromRight(after) => count.saturating_sub(after),
+        }
+    }
 }
 
 impl Variable {
     pub(super) fn all_of(template: &Template) -> Vec<Self> {
         let segments = template.segments();
+        let rest = segments
+            .iter()
+            .position(|segment| *segment == Segment::Rest)
+            .unwrap_or(segments.len());
+        let edge = |index| {
+            if index <= rest {
+                Edge::FromLeft(index)
+            } else {
+                Edge::FromRight(segments.len() - index)
+            }
+        };
         let of = |variable: &portolan_schema::http::Variable| Self {
             field: variable.field.clone(),
-            segments: variable.segments.clone(),
-            to_end: segments[variable.segments.clone()].last() == Some(&Segment::Rest),
+            begin: edge(variable.segments.start),
+            end: edge(variable.segments.end),
+            single: variable.segments.len() == 1 && variable.segments.start != rest,
         };
         template.variables().iter().map(of).collect()
     }
@@ -55,7 +86,7 @@ impl Variable {
         if !raw.contains('%') {
             return Ok(Cow::Borrowed(raw));
         }
-        let decoded = if !self.to_end && self.segments.len() == 1 {
+        let decoded = if self.single {
             percent_decode(raw.as_bytes()).decode_utf8().ok()
         } else {
             decode_but(raw, |byte| match multi_segment {
@@ -75,22 +106,22 @@ impl Variable {
 
     /// Its segments with the slashes between them.
     fn raw<'p>(&self, path: &'p str) -> &'p str {
-        // Where the segment of this index begins; behind the path for one that
-        // is not there.
-        let begin = |path: &str, index: usize| match index {
-            0 => 0,
-            index => path
-                .match_indices('/')
-                .nth(index - 1)
-                .map_or(path.len(), |(slash, _)| slash + 1),
+        let count = match path {
+            "" => 0,
+            path => path.matches('/').count() + 1,
         };
-        let path = &path[begin(path, self.segments.start)..];
-        if self.to_end {
-            return path;
+        let (begin, end) = (self.begin.index(count), self.end.index(count));
+        if begin >= end {
+            return "";
         }
-        let end = begin(path, self.segments.len());
-        let inside = &path[..end];
-        inside.strip_suffix('/').unwrap_or(inside)
+        // Where the segment of this index begins.
+        let offset = |index: usize| {
+            let slash = path.match_indices('/').nth(index.checked_sub(1)?)?.0;
+            Some(slash + 1)
+        };
+        let begin = offset(begin).unwrap_or(0);
+        let end = offset(end).map_or(path.len(), |next| next - 1);
+        &path[begin..end]
     }
 }
 
@@ -187,5 +218,18 @@ mod tests {
         assert_eq!(texts("/{name=a/**}", "/a/b/c"), "a/b/c");
         assert_eq!(texts("/{name=a/*}/b", "/a/x/b"), "a/x");
         assert_eq!(texts("/{name=**}", "/"), "");
+    }
+
+    #[test]
+    fn what_follows_a_rest_is_counted_from_the_right() {
+        let texts = |template, path| texts(template, path, MultiSegment::default());
+        let both = |path| texts("/v1/{parent=a/**}/{id}", path);
+        assert_eq!(both("/v1/a/x"), ["a", "x"]);
+        assert_eq!(both("/v1/a/p/q/x%2Fy"), ["a/p/q", "x/y"]);
+        assert_eq!(both("/v1/a//x"), ["a/", "x"]);
+        let inside = |path| texts("/v1/{name=**/b/*}", path);
+        assert_eq!(inside("/v1/b/1"), ["b/1"]);
+        assert_eq!(inside("/v1/p/q/b/1"), ["p/q/b/1"]);
+        assert_eq!(texts("/**/{x}/{y}/end", "/a/b/c/end"), ["b", "c"]);
     }
 }

@@ -8,6 +8,10 @@
 //! Variable  = "{" FieldPath [ "=" Segments ] "}" ;
 //! FieldPath = IDENT { "." IDENT } ;
 //! ```
+//!
+//! There `**` must be the last segment. Google's own contracts have it anywhere,
+//! as in `/v1/{parent=documents/**}/{collection_id}`, and so may any; twice would
+//! leave open what either matches.
 
 use std::fmt;
 use std::ops::Range;
@@ -25,7 +29,7 @@ pub enum Segment {
     Literal(Box<str>),
     /// `*`: any one segment.
     Any,
-    /// `**`: any number of segments, none too. Only the last can be this.
+    /// `**`: any number of segments, none too. A template has at most one.
     Rest,
 }
 
@@ -152,9 +156,6 @@ impl Parser<'_> {
         if self.segments.len() == MAX_SEGMENTS {
             return Err(self.error("a path must not have more than 256 segments"));
         }
-        if self.segments.last() == Some(&Segment::Rest) {
-            return Err(self.error("`**` must be the last segment"));
-        }
         match self.peek() {
             Some(b'*') => {
                 self.at += 1;
@@ -163,6 +164,10 @@ impl Parser<'_> {
                 } else {
                     Segment::Any
                 };
+                if segment == Segment::Rest && self.segments.contains(&segment) {
+                    self.at -= 2;
+                    return Err(self.error("`**` must not come twice"));
+                }
                 self.segments.push(segment);
                 Ok(())
             }
@@ -315,7 +320,8 @@ mod tests {
         assert_eq!(column_of("/v1//x"), (5, "a segment must not be empty"));
         assert_eq!(column_of("/v1/{a"), (7, "a variable must end with `}`"));
         assert_eq!(column_of("/{a={b}}"), (5, "variables must not be nested"));
-        assert_eq!(column_of("/{a=**}/b"), (9, "`**` must be the last segment"));
+        assert_eq!(column_of("/{a=**}/b/**"), (11, "`**` must not come twice"));
+        assert_eq!(column_of("/**/{a=b/**}"), (10, "`**` must not come twice"));
         assert_eq!(column_of("/{a}/{a}"), (6, "this field is bound twice"));
         assert_eq!(column_of("/{1}"), (3, "expected a field name"));
         assert_eq!(column_of("/v1:"), (5, "a verb must not be empty"));

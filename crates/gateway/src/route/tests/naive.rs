@@ -19,39 +19,48 @@ fn segments(path: &str) -> Vec<String> {
     path.split('/').map(decode).collect()
 }
 
-fn matches(template: &Template, segments: &[String]) -> bool {
-    let mut rest = segments;
-    for expected in template.segments() {
-        if *expected == Segment::Rest {
-            return true;
+fn matches(expected: &[Segment], segments: &[String]) -> bool {
+    match expected {
+        [] => segments.is_empty(),
+        [Segment::Rest, after @ ..] => {
+            (0..=segments.len()).any(|taken| matches(after, &segments[taken..]))
         }
-        let Some((first, after)) = rest.split_first() else {
-            return false;
-        };
-        let fits = match expected {
-            Segment::Literal(text) => **text == **first,
-            _ => !first.is_empty(),
-        };
-        if !fits {
-            return false;
+        [first, after @ ..] => {
+            let Some((segment, rest)) = segments.split_first() else {
+                return false;
+            };
+            let fits = match first {
+                Segment::Literal(text) => **text == **segment,
+                _ => !segment.is_empty(),
+            };
+            fits && matches(after, rest)
         }
-        rest = after;
     }
-    rest.is_empty()
 }
 
 /// At the first difference a literal comes before `*`, that before the end, and
-/// that before `**`.
+/// that before `**`; behind `**` the same from the right.
 fn better(left: &Template, right: &Template) -> Ordering {
-    let rank = |template: &Template, index| match template.segments().get(index) {
+    let rank = |segment: Option<&Segment>| match segment {
         Some(Segment::Literal(_)) => 0,
         Some(Segment::Any) => 1,
         None => 2,
         Some(Segment::Rest) => 3,
     };
-    let longest = left.segments().len().max(right.segments().len());
-    (0..longest)
-        .map(|index| rank(left, index).cmp(&rank(right, index)))
+    let (left, right) = (left.segments(), right.segments());
+    let longest = left.len().max(right.len());
+    let from_left = (0..longest).map(|index| rank(left.get(index)).cmp(&rank(right.get(index))));
+    let right_of = |of: &[Segment], index| rank(of.iter().rev().nth(index));
+    let from_right = (0..longest).map(|index| right_of(left, index).cmp(&right_of(right, index)));
+    let same_rest = |of: &[Segment]| of.iter().position(|segment| *segment == Segment::Rest);
+    let rest = same_rest(left).filter(|rest| Some(*rest) == same_rest(right));
+    let orders: Vec<Ordering> = match rest {
+        // As far as the `**` from either side.
+        Some(rest) => from_left.take(rest).chain(from_right).collect(),
+        None => from_left.collect(),
+    };
+    let mut orders = orders.into_iter();
+    orders
         .find(|order| order.is_ne())
         .unwrap_or(Ordering::Equal)
 }
@@ -77,7 +86,9 @@ fn best<'a>(rules: &[&'a str], request: &str) -> Option<(&'a str, usize)> {
                             || (method == "HEAD" && rule_method.as_str() == "GET")
                     }
                 };
-                right_method && template.verb() == verb.as_deref() && matches(template, &segments)
+                right_method
+                    && template.verb() == verb.as_deref()
+                    && matches(template.segments(), &segments)
             })
             .collect();
         // The very method, then GET for HEAD, then any.
@@ -103,11 +114,11 @@ fn rule() -> impl Strategy<Value = String> {
     ];
     let method = prop::sample::select(vec!["GET", "POST", "HEAD", "*"]);
     let verb = prop::sample::select(vec!["", "", "", ":go", ":y", ":a%3Ab"]);
-    let rest = prop::bool::weighted(0.3);
+    let rest = prop::option::weighted(0.4, 0..5_usize);
     (method, prop::collection::vec(segment, 0..5), rest, verb).prop_map(
         |(method, mut segments, rest, verb)| {
-            if rest {
-                segments.push("**".to_owned());
+            if let Some(rest) = rest {
+                segments.insert(rest.min(segments.len()), "**".to_owned());
             }
             let verb = if segments.is_empty() { "" } else { verb };
             format!("{method} /{}{verb}", segments.join("/"))

@@ -70,6 +70,37 @@ fn a_dead_end_leads_back() {
 }
 
 #[test]
+fn a_rest_may_stand_anywhere() {
+    let rules = [
+        "GET /v1/{a=docs/**}",
+        "GET /v1/{a=docs/**}/{b}",
+        "GET /v1/{a=docs/**}/c",
+        "GET /v1/{a=docs/**}/b/c:go",
+        "GET /v1/{a=docs/**/b/c}",
+        "GET /v1/{a=docs/x}/{b}",
+        "PUT /{a=**}/end",
+    ];
+    for (request, rule) in [
+        ("GET /v1/docs", "GET /v1/{a=docs/**}"),
+        ("GET /v1/docs/p", "GET /v1/{a=docs/**}/{b}"),
+        ("GET /v1/docs/p/q", "GET /v1/{a=docs/**}/{b}"),
+        ("GET /v1/docs/p/q/", "GET /v1/{a=docs/**}"),
+        ("GET /v1/docs/c", "GET /v1/{a=docs/**}/c"),
+        ("GET /v1/docs/b/c", "GET /v1/{a=docs/**/b/c}"),
+        ("GET /v1/docs/x/y/b/c", "GET /v1/{a=docs/**/b/c}"),
+        ("GET /v1/docs/x/b/c:go", "GET /v1/{a=docs/**}/b/c:go"),
+        // From the left first.
+        ("GET /v1/docs/x/c", "GET /v1/{a=docs/x}/{b}"),
+        ("PUT /end", "PUT /{a=**}/end"),
+        ("PUT /v1/docs/end", "PUT /{a=**}/end"),
+        ("PUT /v1/docs/end/", ""),
+        ("PUT /", ""),
+    ] {
+        assert_eq!(found(&rules, request), rule, "{request}");
+    }
+}
+
+#[test]
 fn verbs_are_split_off_only_where_a_rule_has_one() {
     let rules = [
         "GET /v1/{id}",
@@ -183,4 +214,32 @@ fn the_methods_of_a_path_are_known() {
     assert_eq!(allowed("/v1/y"), "DELETE GET");
     assert_eq!(allowed("/v1/y:go"), "DELETE GET PUT");
     assert_eq!(allowed("/v2"), "");
+}
+
+#[test]
+fn no_path_costs_more_than_the_rules() {
+    // Every way to write ten segments as `a` or `*`, and a rest in the middle.
+    let rules: Vec<String> = (0..1 << 10)
+        .flat_map(|bits| {
+            let segment = |bit: i32| if bits >> bit & 1 == 0 { "a" } else { "*" };
+            let path: Vec<&str> = (0..10).map(segment).collect();
+            let (left, right) = path.split_at(5);
+            [
+                format!("GET /{}/end", path.join("/")),
+                format!("GET /{}/**/{}/end", left.join("/"), right.join("/")),
+            ]
+        })
+        .collect();
+    let trie = trie_of(rules.iter().map(String::as_str));
+    for path in [
+        "/a".repeat(10),
+        "/a".repeat(11),
+        "/a".repeat(10_000),
+        "/a".repeat(11) + ":a",
+    ] {
+        let (visits, nodes) = trie.visits(&path);
+        assert!(visits <= 2 * nodes, "{visits} visits of {nodes} nodes");
+    }
+    // And one that the rules have no turn for costs next to nothing.
+    assert_eq!(trie.visits(&"/b/c".repeat(10_000)).0, 1);
 }
