@@ -32,6 +32,7 @@ Tasks:
   setup              make the Python venv, the Node packages and the Go modules
                      that the client suites need, all of them under target/
   bench memory       measure the memory service
+  bench gateway      measure the gateway beside Envoy, grpc-gateway and vanguard-go
   bench transcode    measure the transcoder; with --instructions only count its
                      instructions and hold them against the baseline
   conformance protobuf
@@ -66,6 +67,9 @@ fn main() -> ExitCode {
         },
         ["bench", "memory", rest @ ..] => {
             steps.run("bench memory", || bench::memory::run(&repository, rest));
+        }
+        ["bench", "gateway", rest @ ..] => {
+            steps.run("bench gateway", || bench::gateway::run(&repository, rest));
         }
         ["bench", "transcode", rest @ ..] => {
             steps.run("bench transcode", || {

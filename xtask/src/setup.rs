@@ -139,13 +139,18 @@ pub(crate) fn go(repository: &Repository, steps: &mut Steps) -> bool {
     })
 }
 
-/// `go` in the suite's module. Modules are kept below the build folder, and
-/// writable, so that removing the folder works.
+/// `go` in the suite's module.
 pub(crate) fn go_command(repository: &Repository) -> std::process::Command {
+    go_in(repository, &repository.clients().join("go"))
+}
+
+/// `go` in a folder. Modules are kept below the build folder, and writable, so
+/// that removing the folder works.
+pub(crate) fn go_in(repository: &Repository, folder: &Path) -> std::process::Command {
     let mut flags = std::env::var("GOFLAGS").unwrap_or_default();
     flags.push_str(" -modcacherw");
     let mut go = command("go");
-    go.current_dir(repository.clients().join("go"))
+    go.current_dir(folder)
         .env("GOMODCACHE", repository.clients().join("go-modules"))
         .env("GOFLAGS", flags.trim());
     go
@@ -167,7 +172,7 @@ fn plugin(repository: &Repository, name: &str) -> PathBuf {
 /// Copies the files of a suite, folders included, over an earlier copy. Files
 /// that are gone from the suite are removed, so that no old test runs on; what
 /// was installed or generated there stays.
-fn mirror(from: &Path, to: &Path) -> Result<()> {
+pub(crate) fn mirror(from: &Path, to: &Path) -> Result<()> {
     const INSTALLED: [&str; 3] = ["node_modules", "gen", "v1"];
     if !from.is_dir() {
         bail!("{} is missing", from.display());
@@ -209,13 +214,13 @@ fn remove(path: &Path) -> Result<()> {
 
 /// A note of what an installation was made from: the text of its lists. It
 /// holds until one of them changes.
-struct Stamp {
+pub(crate) struct Stamp {
     path: PathBuf,
     text: String,
 }
 
 impl Stamp {
-    fn new(repository: &Repository, name: &str, lists: &[PathBuf]) -> Result<Self> {
+    pub(crate) fn new(repository: &Repository, name: &str, lists: &[PathBuf]) -> Result<Self> {
         let mut text = String::new();
         for list in lists {
             text += &fs::read_to_string(list)
@@ -225,11 +230,11 @@ impl Stamp {
         Ok(Self { path, text })
     }
 
-    fn holds(&self) -> bool {
+    pub(crate) fn holds(&self) -> bool {
         fs::read_to_string(&self.path).is_ok_and(|text| text == self.text)
     }
 
-    fn set(&self) -> Result<()> {
+    pub(crate) fn set(&self) -> Result<()> {
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder)?;
         }

@@ -3,7 +3,7 @@
 
 use anyhow::Result;
 
-use super::cargo;
+use super::{build_apart, cargo};
 use crate::process;
 use crate::repository::Repository;
 use crate::setup;
@@ -14,17 +14,7 @@ const PACKAGE: &str = "benchmark-memory";
 pub(crate) fn run(repository: &Repository, arguments: &[&str]) -> Result<()> {
     let folder = repository.root().join("benchmarks/memory");
     let python = setup::peers(repository, "memory", &folder.join("requirements.txt"))?;
-    // Each by itself: built together, the server would get the features that
-    // only the benchmark asks for.
-    for package in ["portolan", PACKAGE] {
-        process::run(cargo(repository).args([
-            "build",
-            "--release",
-            "--locked",
-            "--package",
-            package,
-        ]))?;
-    }
+    build_apart(repository, &["portolan", PACKAGE])?;
     process::run(
         cargo(repository)
             .args(["run", "--quiet", "--release", "--locked"])
