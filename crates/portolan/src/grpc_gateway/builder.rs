@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use portolan_gateway::{BoxError, Options};
 use portolan_schema::Schema;
-use portolan_server::{Health, reflection};
+use portolan_server::{Health, Metrics, reflection};
 use tonic::server::NamedService;
 use tower_service::Service;
 
@@ -43,6 +43,7 @@ pub struct GrpcGatewayBuilder {
     port: u16,
     reflection: bool,
     drain_timeout: Option<Duration>,
+    metrics: Metrics,
     options: Options,
 }
 
@@ -57,6 +58,7 @@ impl GrpcGatewayBuilder {
             port: 50051,
             reflection: true,
             drain_timeout: None,
+            metrics: Metrics::default(),
             options: Options::default(),
         }
     }
@@ -125,6 +127,13 @@ impl GrpcGatewayBuilder {
         self
     }
 
+    /// The figures in which calls to the gateway's own port are counted, and
+    /// with which it answers `GET /metrics`: figures of its own by default.
+    pub fn metrics(mut self, metrics: Metrics) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
     /// Everything else: the size limit, how JSON is read and written, the form
     /// of errors. Where named routes begin the builder says.
     pub fn options(mut self, options: Options) -> Self {
@@ -177,6 +186,7 @@ impl GrpcGatewayBuilder {
             host: self.host,
             port: self.port,
             drain_timeout: self.drain_timeout,
+            metrics: self.metrics,
             options: self.options,
         }))
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portolan_gateway::{GatewayLayer, Options};
 use portolan_schema::Schema;
-use portolan_server::{Drained, Health, Listener, Recover, Server};
+use portolan_server::{Drained, Health, Listener, Metrics, Recover, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_layer::Layer;
@@ -46,6 +46,7 @@ pub(super) struct Parts {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) drain_timeout: Option<Duration>,
+    pub(super) metrics: Metrics,
     pub(super) options: Options,
 }
 
@@ -111,7 +112,9 @@ impl GrpcGateway {
             );
         }
         let health = Health::new(self.0.parts.services.names());
-        let mut server = Server::new(self.everywhere(&health)).health(health);
+        let mut server = Server::new(self.everywhere(&health))
+            .health(health)
+            .metrics(self.0.parts.metrics.clone());
         if let Some(limit) = self.0.parts.drain_timeout {
             server = server.drain_timeout(limit);
         }
