@@ -26,12 +26,14 @@ mod held;
 mod linger;
 mod messages;
 mod metadata;
+mod openapi;
 mod options;
 mod outcome;
 mod protocol;
 mod route;
 
 pub use gateway::{Gateway, GatewayLayer};
+pub use openapi::{OpenApi, OpenApiOptions, RouteKinds, Security};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
 pub use outcome::{Outcome, OutcomeSlot};
 pub use portolan_rpc::{Body, BoxError, Code, Deadline, Status};

@@ -8,7 +8,7 @@ mod binding;
 mod entry;
 mod finding;
 mod mask;
-mod named;
+pub(crate) mod named;
 mod trie;
 mod variable;
 

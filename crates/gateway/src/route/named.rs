@@ -7,7 +7,7 @@ use portolan_schema::Streaming;
 use super::Route;
 
 /// The paths of a method below `base`, however that is written.
-pub(super) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
+pub(crate) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
     let base = self::base(base).to_ascii_lowercase();
     let (service, method) = (service.to_ascii_lowercase(), method.to_ascii_lowercase());
     let bare = service
