@@ -21,6 +21,7 @@
 //! ```
 
 mod call;
+mod docs;
 mod gateway;
 mod held;
 mod linger;
@@ -32,6 +33,7 @@ mod outcome;
 mod protocol;
 mod route;
 
+pub use docs::{Docs, DocsLayer, DocsOptions};
 pub use gateway::{Gateway, GatewayLayer};
 pub use openapi::{OpenApi, OpenApiOptions, RouteKinds, Security};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};

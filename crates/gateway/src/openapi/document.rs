@@ -15,7 +15,7 @@ const OPENAPI: &str = "3.1.1";
 const JSON_SCHEMA: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
 /// The title of the API: as chosen, or the package if there is one only.
-pub(super) fn title(schema: &Schema, options: &OpenApiOptions) -> String {
+pub(crate) fn title(schema: &Schema, options: &OpenApiOptions) -> String {
     if let Some(title) = &options.title {
         return title.clone();
     }

@@ -23,6 +23,8 @@ mod yaml;
 use portolan_schema::Schema;
 
 use crate::{ErrorStyle, Options};
+#[cfg(feature = "docs")]
+pub(crate) use document::title;
 use node::Map;
 
 /// Which kinds of routes a document describes.

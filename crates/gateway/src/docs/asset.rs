@@ -1,0 +1,128 @@
+//! Bytes that are the same for everybody, kept compressed and with a tag that
+//! tells one version from another.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http_body::Body as _;
+
+use crate::Body;
+use crate::compression::{Encoding, gunzip, gzip};
+use crate::metadata::vary;
+use crate::protocol::bare;
+
+/// Something to be sent.
+#[derive(Clone, Debug)]
+pub(super) struct Asset {
+    content_type: &'static str,
+    /// What else stands in the head of a response.
+    headers: &'static [(&'static str, &'static str)],
+    policy: Option<HeaderValue>,
+    compressed: Bytes,
+    length: usize,
+    tag: HeaderValue,
+}
+
+impl Asset {
+    pub(super) fn new(content_type: &'static str, plain: &[u8]) -> Self {
+        Self::compressed(content_type, gzip(plain).into(), plain.len())
+    }
+
+    /// From what is compressed by gzip already and has this length without.
+    pub(super) fn compressed(content_type: &'static str, compressed: Bytes, length: usize) -> Self {
+        let mut hasher = DefaultHasher::new();
+        compressed.hash(&mut hasher);
+        // The encodings share it, so it is a weak one (RFC 9110 §8.8.1).
+        let tag = format!("W/\"{:016x}\"", hasher.finish());
+        Self {
+            content_type,
+            headers: &[],
+            policy: None,
+            compressed,
+            length,
+            tag: HeaderValue::try_from(tag)
+                .expect("hexadecimal digits in quotes are visible ASCII"),
+        }
+    }
+
+    #[cfg(feature = "docs")]
+    pub(super) fn with_headers(
+        mut self,
+        headers: &'static [(&'static str, &'static str)],
+        policy: Option<HeaderValue>,
+    ) -> Self {
+        self.headers = headers;
+        self.policy = policy;
+        self
+    }
+
+    pub(super) fn response(&self, request: &HeaderMap) -> Response<Body> {
+        let mut response = if self.is_known(request) {
+            bare(StatusCode::NOT_MODIFIED)
+        } else {
+            self.whole(request)
+        };
+        let headers = response.headers_mut();
+        headers.insert(header::ETAG, self.tag.clone());
+        // It is asked for each time, and sent only when it changed.
+        let no_cache = HeaderValue::from_static("no-cache");
+        headers.insert(header::CACHE_CONTROL, no_cache);
+        vary(headers, header::ACCEPT_ENCODING);
+        for (name, value) in self.headers {
+            headers.insert(*name, HeaderValue::from_static(value));
+        }
+        if let Some(policy) = &self.policy {
+            headers.insert(header::CONTENT_SECURITY_POLICY, policy.clone());
+        }
+        response
+    }
+
+    fn whole(&self, request: &HeaderMap) -> Response<Body> {
+        let zipped = Encoding::accepted(request, &header::ACCEPT_ENCODING) == Encoding::Gzip;
+        let bytes = if zipped {
+            self.compressed.clone()
+        } else {
+            // It was compressed by us, from so many bytes.
+            match gunzip(&self.compressed, self.length) {
+                Ok(plain) => plain.into(),
+                Err(_) => return bare(StatusCode::INTERNAL_SERVER_ERROR),
+            }
+        };
+        let mut response = Response::new(Body::from(bytes));
+        let headers = response.headers_mut();
+        let content_type = HeaderValue::from_static(self.content_type);
+        headers.insert(header::CONTENT_TYPE, content_type);
+        if zipped {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        }
+        let nosniff = HeaderValue::from_static("nosniff");
+        headers.insert(header::X_CONTENT_TYPE_OPTIONS, nosniff);
+        response
+    }
+
+    /// Whether the client has it already (RFC 9110 §13.1.2).
+    fn is_known(&self, request: &HeaderMap) -> bool {
+        let weak = |tag: &str| tag.trim().trim_start_matches("W/").to_owned();
+        let tag = self.tag.to_str().map(weak).unwrap_or_default();
+        request
+            .get_all(header::IF_NONE_MATCH)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|value| value.split(','))
+            .any(|known| known.trim() == "*" || weak(known) == tag)
+    }
+}
+
+/// The head of a response, with the length that the body would have had
+/// (RFC 9110 §9.3.2).
+pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let body = std::mem::take(response.body_mut());
+    if response.status() == StatusCode::OK
+        && let Some(length) = body.size_hint().exact()
+    {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
+    response
+}
