@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{
-    Address, Config, Cors, Errors, HttpMethod, LogFormat, PrintDefaults, Size, Time, Tls,
+    Address, Config, Cors, Errors, HttpMethod, LogFormat, PageOrigin, PrintDefaults, Size, Time,
+    Tls,
 };
 
 /// Where and how a server is reached.
@@ -69,7 +70,7 @@ struct TlsFlags {
     /// An origin whose pages may call, such as https://app.example.com; `*`
     /// for all. May be repeated
     #[arg(long, value_name = "ORIGIN")]
-    cors_origin: Vec<String>,
+    cors_origin: Vec<PageOrigin>,
 }
 
 /// How paths lead to RPCs.

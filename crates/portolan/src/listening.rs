@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use anyhow::Context;
 use bytes::Bytes;
 use http::{Request, Response};
-use portolan_server::{BuildInfo, Drained, Listener, Metrics, Server, Tls, logging};
+use portolan_server::{BuildInfo, Cors, Drained, Listener, Metrics, Server, Tls, logging};
 use tower_service::Service;
 
 use crate::config::{self, Address, Config, LogFormat};
@@ -67,6 +67,7 @@ impl Listeners {
     pub(crate) async fn serve<S, B>(
         self,
         mut server: Server<S>,
+        cors: Option<Cors>,
         signals: &Signals,
     ) -> anyhow::Result<()>
     where
@@ -78,6 +79,9 @@ impl Listeners {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<portolan_gateway::BoxError>,
     {
+        if let Some(cors) = cors {
+            server = server.cors(cors);
+        }
         for listener in self.0 {
             output::result(&format!("listening on {}", listener.url()))
                 .context("cannot write to standard output")?;

@@ -5,6 +5,7 @@ mod commands;
 mod config;
 mod contracts;
 mod demo;
+mod documented;
 mod encoding;
 mod files;
 mod flags;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use portolan_gateway::{Gateway, GatewayLayer, Options};
+use portolan_gateway::{Gateway, GatewayLayer};
 use portolan_memory::grpc::{CallStatistics, MemoryGrpc, MethodStatistics, MetricsGrpc};
 use portolan_memory::proto::memory_service_server::{self, MemoryServiceServer};
 use portolan_memory::proto::metrics_server::{self, MetricsServer};
@@ -15,6 +15,8 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
 use tower_layer::Layer;
 
+use crate::config::Config;
+use crate::documented::{Documented, documented};
 use crate::encoding::InKind;
 
 /// Every contract that is served.
@@ -28,7 +30,7 @@ const CONTRACTS: [&[u8]; 4] = [
 /// The services, ready to be served.
 pub(crate) struct Services {
     /// All of them, in every protocol.
-    pub(crate) everywhere: Gateway<Recover<InKind<Routes>>>,
+    pub(crate) everywhere: Documented<Gateway<Recover<InKind<Routes>>>>,
     /// Says which of them take calls.
     pub(crate) health: Health,
 }
@@ -39,8 +41,9 @@ pub(crate) struct Services {
 pub(crate) fn compose(
     memories: Memories,
     calls: Arc<CallMetrics>,
-    options: Options,
+    config: &Config,
 ) -> anyhow::Result<Services> {
+    let options = config.gateway_options();
     let max_message_size = options.max_message_size;
     let health = Health::new([
         memory_service_server::SERVICE_NAME,
@@ -71,8 +74,14 @@ pub(crate) fn compose(
         .add_service(reflection::v1alpha(CONTRACTS)?.compressed(Gzip))
         .prepare();
     let schema = Arc::new(Schema::from_descriptor_sets(CONTRACTS)?);
-    let everywhere =
-        GatewayLayer::with_options(schema, options).layer(Recover::new(InKind(routes)));
+    let gateway = GatewayLayer::with_options(Arc::clone(&schema), options)
+        .layer(Recover::new(InKind(routes)));
+    let described = [
+        memory_service_server::SERVICE_NAME,
+        metrics_server::SERVICE_NAME,
+    ];
+    let described = described.map(str::to_owned).to_vec();
+    let everywhere = documented(gateway, &schema, described, config);
     Ok(Services { everywhere, health })
 }
 

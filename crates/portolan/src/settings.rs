@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use portolan_gateway::{ErrorStyle, Options};
+use portolan_server::Cors;
 use portolan_transcode::{PrintDefaults, ReadOptions, WriteOptions};
 
 use crate::config::{self, Config};
@@ -49,6 +50,22 @@ impl Config {
                 .map(|methods| methods.iter().map(|method| method.0.clone()).collect()),
             ..defaults
         }
+    }
+
+    /// Which pages of other origins may call.
+    pub(crate) fn cors(&self) -> anyhow::Result<Option<Cors>> {
+        let Some(config) = &self.cors else {
+            return Ok(None);
+        };
+        let origins = config.origins.iter().map(|origin| origin.0.clone());
+        let mut cors = Cors::new(origins);
+        if config.credentials {
+            cors = cors.allow_credentials()?;
+        }
+        if let Some(age) = config.max_age {
+            cors = cors.max_age(age.0);
+        }
+        Ok(Some(cors))
     }
 
     /// The largest message in bytes.

@@ -197,12 +197,13 @@ async fn serve(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode>
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
     let drain_timeout = config.drain_timeout();
+    let cors = config.cors()?;
     let front = Front::open(config, move || arguments.configuration()).await?;
     let server = Server::new(front.service())
         .health(front.health())
         .metrics(listening::metrics())
         .drain_timeout(drain_timeout);
-    listeners.serve(server, &signals).await?;
+    listeners.serve(server, cors, &signals).await?;
     front.close().await;
     Ok(ExitCode::SUCCESS)
 }

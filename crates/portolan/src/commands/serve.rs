@@ -162,16 +162,12 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let memories = memories.with_max_answer(config.max_message_size());
 
     let metrics = listening::metrics();
-    let services = services::compose(
-        memories.clone(),
-        metrics.calls().clone(),
-        config.gateway_options(),
-    )?;
+    let services = services::compose(memories.clone(), metrics.calls().clone(), &config)?;
     let server = Server::new(services.everywhere)
         .health(services.health)
         .metrics(metrics)
         .drain_timeout(config.drain_timeout());
-    listeners.serve(server, &signals).await?;
+    listeners.serve(server, config.cors()?, &signals).await?;
     memories.close().await?;
     Ok(ExitCode::SUCCESS)
 }

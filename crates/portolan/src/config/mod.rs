@@ -17,7 +17,7 @@ pub(crate) use parts::{
     Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes, Tls,
 };
 pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
-pub(crate) use values::{Address, HttpMethod, Size, Time, UpstreamUrl};
+pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, UpstreamUrl};
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -133,8 +133,6 @@ impl Config {
             .iter()
             .any(|one| one.service_config.is_some());
         for (said, key) in [
-            (self.cors.is_some(), "cors"),
-            (self.docs.is_some(), "docs"),
             (
                 !self.routes.service_config.is_empty(),
                 "routes.service_config",

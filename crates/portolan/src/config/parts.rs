@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{HttpMethod, Size, Time};
+use super::{HttpMethod, PageOrigin, Size, Time};
 
 /// Certificates for the listeners.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -125,7 +125,7 @@ pub(crate) struct Limits {
 pub(crate) struct Cors {
     /// Origins such as `https://app.example.com`, `https://*.example.com`, or
     /// `*` for all.
-    pub(crate) origins: Vec<String>,
+    pub(crate) origins: Vec<PageOrigin>,
     /// Whether browsers may send cookies and credentials.
     pub(crate) credentials: bool,
     /// How long browsers remember what is allowed.

@@ -119,6 +119,27 @@ text_value!(
     "http://127.0.0.1:50051"
 );
 
+/// Which web pages are meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PageOrigin(pub(crate) portolan_server::Origin);
+
+impl FromStr for PageOrigin {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(origin) => Ok(Self(origin)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+text_value!(
+    PageOrigin,
+    r"^(\*|null|.+://.+)$",
+    "https://app.example.com"
+);
+
 /// An HTTP method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HttpMethod(pub(crate) http::Method);

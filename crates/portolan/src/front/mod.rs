@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 use crate::config::Config;
+use crate::documented::{Documented, documented};
 use crate::live::Live;
 use behind::{Behind, Own};
 use contracts::Contracts;
@@ -31,7 +32,7 @@ use upstreams::{ByService, Upstream};
 pub(crate) type Service = Live<Current>;
 
 /// What is served at a time.
-type Current = Entry<Gateway<Behind<ByService>>>;
+type Current = Entry<Documented<Gateway<Behind<ByService>>>>;
 
 /// A gateway's front.
 pub(crate) struct Front {
@@ -150,8 +151,14 @@ impl State {
         let nothing_known = self.contracts.services().next().is_none();
         let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
         let names: Vec<_> = names.collect();
+        let services = self.contracts.services().map(str::to_owned);
         Ok(Entry {
-            gateway: self.layer().layer(behind),
+            gateway: documented(
+                self.layer().layer(behind),
+                &self.contracts.schema,
+                services.collect(),
+                &self.config,
+            ),
             waiting_for: nothing_known.then(|| names.join(" and ").into()),
         })
     }

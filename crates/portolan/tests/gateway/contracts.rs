@@ -151,3 +151,31 @@ fn wrong_contracts_are_named_at_the_start() {
     assert_eq!(output.status.code(), Some(2));
     assert!(text(&output.stderr).contains("`ftp://x` is no upstream"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_served_is_described_unless_nobody_wants_it() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let origin = ["--cors-origin", "https://app.example.com"];
+    let upstream_flags = ["--upstream", &upstream.url()];
+    let gateway = Server::gateway(&front, &[&upstream_flags[..], &origin].concat());
+    let answer = gateway.http(
+        "GET /openapi.json",
+        &["origin: https://app.example.com"],
+        "",
+    );
+    assert!(answer.contains("/v1/memories/{id}"), "{answer}");
+    assert!(!answer.contains("grpc.reflection"), "{answer}");
+    let allowed = "access-control-allow-origin: https://app.example.com";
+    assert!(answer.contains(allowed), "{answer}");
+    let answer = gateway.http("GET /docs", &[], "");
+    assert!(
+        answer.starts_with("HTTP/1.1 200") || answer.starts_with("HTTP/1.1 30"),
+        "{answer}"
+    );
+
+    let front = Folder::new();
+    let gateway = Server::gateway(&front, &[&upstream_flags[..], &["--no-docs"]].concat());
+    let answer = gateway.http("GET /openapi.json", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
+}
