@@ -5,17 +5,17 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Method, Request, Response};
 use portolan_gateway::{BoxError, Options};
 use portolan_schema::Schema;
 use portolan_server::{Health, Metrics, reflection};
 use tonic::server::NamedService;
 use tower_service::Service;
 
+use super::Error;
 use super::gateway::{GrpcGateway, Parts};
 use super::path::BasePath;
 use super::services::{Served, Services, served};
-use super::{Error, routes};
 
 /// What every gateway can add by itself: the services for health checks and
 /// reflection, and their contracts.
@@ -39,6 +39,7 @@ pub struct GrpcGatewayBuilder {
     services: Vec<(&'static str, Served)>,
     descriptors: Vec<Cow<'static, [u8]>>,
     expose_http: bool,
+    http_methods: Option<Vec<String>>,
     host: String,
     port: u16,
     reflection: bool,
@@ -54,6 +55,7 @@ impl GrpcGatewayBuilder {
             services: Vec::new(),
             descriptors: Vec::new(),
             expose_http: false,
+            http_methods: None,
             host: "127.0.0.1".to_owned(),
             port: 50051,
             reflection: true,
@@ -100,6 +102,17 @@ impl GrpcGatewayBuilder {
         self
     }
 
+    /// The HTTP methods that named routes, and `POST /package.Service/Method` on
+    /// the gateway's own port, are limited to, such as `["POST"]`; what comes by
+    /// another is answered with 405. By default named routes take DELETE, PATCH,
+    /// POST and PUT. GET is for RPCs without side effects only
+    /// (`idempotency_level = NO_SIDE_EFFECTS`), whether it is listed or not.
+    pub fn http_methods<M: AsRef<str>>(mut self, methods: impl IntoIterator<Item = M>) -> Self {
+        let methods = methods.into_iter().map(|method| method.as_ref().to_owned());
+        self.http_methods = Some(methods.collect());
+        self
+    }
+
     /// The host of the gateway's own port: an address, or a name, of which all
     /// addresses are listened on; `127.0.0.1` by default.
     pub fn host(mut self, host: impl Into<String>) -> Self {
@@ -135,7 +148,8 @@ impl GrpcGatewayBuilder {
     }
 
     /// Everything else: the size limit, how JSON is read and written, the form
-    /// of errors. Where named routes begin the builder says.
+    /// of errors. Where named routes begin the builder says, and which HTTP
+    /// methods they take if [`http_methods`](Self::http_methods) is called.
     pub fn options(mut self, options: Options) -> Self {
         self.options = options;
         self
@@ -145,8 +159,9 @@ impl GrpcGatewayBuilder {
     ///
     /// # Errors
     /// When the path does not begin with `/`; when there is no service, one
-    /// comes twice, or the descriptors have none of its name; when two RPCs
-    /// claim one route.
+    /// comes twice, or the descriptors have none of its name; when an HTTP
+    /// method is none or the chosen ones reach nothing; when two RPCs claim one
+    /// route.
     pub fn build(self) -> Result<GrpcGateway, Error> {
         let path = BasePath::parse(&self.path)?;
         if self.services.is_empty() {
@@ -168,8 +183,9 @@ impl GrpcGatewayBuilder {
             return Err(Error::Undescribed(name));
         }
 
-        if self.expose_http {
-            routes::named(&contracts.schema, &services, &path)?;
+        let mut options = self.options;
+        if let Some(names) = self.http_methods {
+            options.http_methods = Some(http_methods(names)?);
         }
         let mut behind = services.clone();
         if self.reflection {
@@ -177,7 +193,7 @@ impl GrpcGatewayBuilder {
                 .with(reflection::v1(contracts.sets())?)
                 .with(reflection::v1alpha(contracts.sets())?);
         }
-        Ok(GrpcGateway::of(Parts {
+        let parts = Parts {
             schema: contracts.schema.into(),
             services,
             behind,
@@ -187,8 +203,9 @@ impl GrpcGatewayBuilder {
             port: self.port,
             drain_timeout: self.drain_timeout,
             metrics: self.metrics,
-            options: self.options,
-        }))
+            options,
+        };
+        GrpcGateway::of(parts)
     }
 }
 
@@ -231,4 +248,20 @@ impl Contracts {
 
 fn link(sets: &[Cow<'static, [u8]>]) -> Result<Schema, Error> {
     Ok(Schema::from_descriptor_sets(sets.iter().map(|set| &**set))?)
+}
+
+/// The methods with these names, which routes take.
+fn http_methods(names: Vec<String>) -> Result<Vec<Method>, Error> {
+    let taken = [
+        Method::DELETE,
+        Method::GET,
+        Method::PATCH,
+        Method::POST,
+        Method::PUT,
+    ];
+    let method = |name: String| {
+        let found = taken.iter().find(|method| method.as_str() == name);
+        found.cloned().ok_or(Error::HttpMethod(name))
+    };
+    names.into_iter().map(method).collect()
 }

@@ -39,6 +39,15 @@ pub enum Error {
          .descriptors(…)"
     )]
     Undescribed(&'static str),
+    /// A word that is no HTTP method of a route.
+    #[error("routes take no HTTP method `{0}`; choose among DELETE, GET, PATCH, POST and PUT")]
+    HttpMethod(String),
+    /// The list of HTTP methods leaves no way to reach anything.
+    #[error(
+        "no RPC can be reached by the HTTP methods chosen, since GET is for those without side \
+         effects; add POST, or leave out .expose_http(true)"
+    )]
+    Unreachable,
     /// Two RPCs claim one path.
     #[error(
         "{path} would be the route of both {first} and {second}; give one of them a gateway with \
@@ -47,9 +56,9 @@ pub enum Error {
     SharedRoute {
         /// The path.
         path: String,
-        /// The RPC that came first, as its gRPC path.
+        /// The RPC that comes first.
         first: String,
-        /// The RPC that came second.
+        /// The other one.
         second: String,
     },
     /// The host has no address.

@@ -13,10 +13,8 @@ use tokio::task::JoinHandle;
 use tower_layer::Layer;
 
 use super::path::BasePath;
-#[cfg(feature = "axum")]
-use super::routes::{self, NamedRoute};
 use super::services::Services;
-use super::{Error, GrpcGatewayBuilder, InProcess};
+use super::{Error, GrpcGatewayBuilder, InProcess, routes};
 
 /// Services with a port of their own, and with named HTTP routes for an app.
 /// See the [module](super) for an example.
@@ -51,13 +49,32 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The layer that makes the services speak every protocol, with named
-    /// routes below this path.
-    fn layer(&self, path: &BasePath) -> GatewayLayer {
+    /// The layer that makes the services speak every protocol.
+    fn everything(&self) -> GatewayLayer {
         let mut options = self.options.clone();
-        options.named_path = self.expose_http.then(|| path.as_str().to_owned());
+        options.named_path = self.expose_http.then(|| self.path.as_str().to_owned());
         GatewayLayer::with_options(Arc::clone(&self.schema), options)
     }
+
+    /// The same for named routes only, below `base`.
+    #[cfg(feature = "axum")]
+    fn named_only(&self, base: &BasePath) -> GatewayLayer {
+        let mut options = self.options.clone();
+        options.base_path = base.as_str().to_owned();
+        options.rules = false;
+        options.auto = false;
+        options.named_path = Some(self.path.as_str().to_owned());
+        GatewayLayer::with_options(Arc::clone(&self.schema), options)
+    }
+}
+
+/// The named routes of a gateway in an app.
+#[cfg(feature = "axum")]
+pub(super) struct NamedRoutes {
+    /// What answers at each.
+    pub(super) service: InProcess,
+    /// The paths, each with the full name of its RPC.
+    pub(super) routes: Vec<(String, String)>,
 }
 
 /// A port that is served.
@@ -78,13 +95,16 @@ impl GrpcGateway {
         GrpcGatewayBuilder::new(path.into())
     }
 
-    pub(super) fn of(parts: Parts) -> Self {
-        let layer = parts.layer(&parts.path);
-        Self(Arc::new(Inner {
+    pub(super) fn of(parts: Parts) -> Result<Self, Error> {
+        let layer = parts.everything();
+        if parts.expose_http {
+            routes::named(&layer, &parts.services)?;
+        }
+        Ok(Self(Arc::new(Inner {
             parts,
             layer,
             running: Mutex::new(None),
-        }))
+        })))
     }
 
     /// Serves the gateway's own port: gRPC, gRPC-Web, Connect and REST/JSON,
@@ -159,21 +179,21 @@ impl GrpcGateway {
         self.everywhere(&Health::new(self.0.parts.services.names()))
     }
 
-    /// What answers at the named routes below `base`, and the routes; `None` without [`GrpcGatewayBuilder::expose_http`].
+    /// What answers at the named routes below `base`, and the routes, each with
+    /// its RPC; `None` without [`GrpcGatewayBuilder::expose_http`].
     #[cfg(feature = "axum")]
-    pub(super) fn named_routes(
-        &self,
-        base: &BasePath,
-    ) -> Result<Option<(InProcess, Vec<NamedRoute>)>, Error> {
+    pub(super) fn named_routes(&self, base: &BasePath) -> Result<Option<NamedRoutes>, Error> {
         let parts = &self.0.parts;
         if !parts.expose_http {
             return Ok(None);
         }
-        let path = base.join(&parts.path);
-        let routes = routes::named(&parts.schema, &parts.services, &path)?;
-        let services = Recover::new(parts.services.clone());
-        let service = InProcess::new(parts.layer(&path).layer(services));
-        Ok(Some((service, routes)))
+        let layer = parts.named_only(base);
+        let routes = routes::named(&layer, &parts.services)?;
+        let routes = routes.iter();
+        let routes = routes.map(|route| (route.path().to_owned(), routes::rpc(route)));
+        let routes = routes.collect();
+        let service = InProcess::new(layer.layer(Recover::new(parts.services.clone())));
+        Ok(Some(NamedRoutes { service, routes }))
     }
 
     fn everywhere(&self, health: &Health) -> InProcess {

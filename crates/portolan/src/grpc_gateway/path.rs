@@ -37,12 +37,6 @@ impl BasePath {
         }
     }
 
-    /// The other path below this one.
-    #[cfg(feature = "axum")]
-    pub(super) fn join(&self, below: &Self) -> Self {
-        Self(format!("{}{}", self.0, below.0))
-    }
-
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -108,15 +102,9 @@ mod tests {
 
     #[cfg(feature = "axum")]
     #[test]
-    fn paths_are_joined() {
-        let join = |base, path| {
-            let path = BasePath::parse(path).unwrap();
-            BasePath::parse_optional(base).unwrap().join(&path).0
-        };
-        assert_eq!(join("/api/v1", "/grpc"), "/api/v1/grpc");
-        assert_eq!(join("/api/v1/", "/"), "/api/v1");
-        assert_eq!(join("", "/grpc"), "/grpc");
-        assert_eq!(join("/", "/grpc"), "/grpc");
+    fn nothing_is_a_base_path() {
+        assert_eq!(BasePath::parse_optional("").unwrap(), BasePath::default());
+        assert_eq!(BasePath::parse_optional("/api/v1/").unwrap().0, "/api/v1");
         assert!(BasePath::parse_optional("api").is_err());
     }
 }

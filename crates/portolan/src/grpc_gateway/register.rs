@@ -5,8 +5,8 @@ use std::collections::HashMap;
 
 use axum::Router;
 
+use super::gateway::NamedRoutes;
 use super::path::BasePath;
-use super::routes::NamedRoute;
 use super::{Error, GrpcGateway};
 
 /// Adds to the router, for every RPC of the gateways, the named routes
@@ -59,10 +59,10 @@ where
     let mut router = router;
     let mut owners: HashMap<String, String> = HashMap::new();
     for gateway in gateways {
-        let Some((service, routes)) = gateway.borrow().named_routes(&base)? else {
+        let Some(NamedRoutes { service, routes }) = gateway.borrow().named_routes(&base)? else {
             continue;
         };
-        for NamedRoute { path, rpc } in routes {
+        for (path, rpc) in routes {
             if let Some(first) = owners.insert(path.clone(), rpc.clone()) {
                 return Err(Error::SharedRoute {
                     path,

@@ -1,59 +1,52 @@
-//! The named routes of a gateway: which paths, for which RPC.
+//! The named routes of a gateway: which paths, for which RPC, and whether
+//! everybody has their own.
 
-use std::collections::HashMap;
-
-use portolan_schema::Schema;
+use portolan_gateway::{Finding, GatewayLayer, RouteEntry, RouteKind};
 
 use super::Error;
-use super::path::BasePath;
 use super::services::Services;
 
-/// A named route.
-#[derive(Debug)]
-#[cfg_attr(
-    not(feature = "axum"),
-    expect(dead_code, reason = "only an app's router reads them")
-)]
-pub(super) struct NamedRoute {
-    pub(super) path: String,
-    /// The gRPC path of the RPC that it reaches.
-    pub(super) rpc: String,
-}
-
-/// The named routes of these services below `base`, in the order of the
-/// contract.
-pub(super) fn named(
-    schema: &Schema,
+/// The named routes that reach one of these services by some HTTP method, in
+/// the order of the contract.
+///
+/// # Errors
+/// When two RPCs claim one, or there are none.
+pub(super) fn named<'a>(
+    layer: &'a GatewayLayer,
     services: &Services,
-    base: &BasePath,
-) -> Result<Vec<NamedRoute>, Error> {
-    let mut routes = Vec::new();
-    let mut owners: HashMap<String, String> = HashMap::new();
-    for service in schema
-        .services()
-        .filter(|service| services.has(service.name()))
-    {
-        let name = service.short_name().to_ascii_lowercase();
-        let bare = match name.strip_suffix("service") {
-            None | Some("") => &name,
-            Some(bare) => bare,
-        };
-        for method in service.methods() {
-            let last = method.name().to_ascii_lowercase();
-            for name in [bare.to_owned(), format!("{bare}service")] {
-                let path = format!("{}/{name}/{last}", base.as_str());
-                if let Some(first) = owners.insert(path.clone(), method.path().to_owned()) {
-                    let second = method.path().to_owned();
-                    return Err(Error::SharedRoute {
-                        path,
-                        first,
-                        second,
-                    });
-                }
-                let rpc = method.path().to_owned();
-                routes.push(NamedRoute { path, rpc });
-            }
+) -> Result<Vec<RouteEntry<'a>>, Error> {
+    let taken = layer.findings().iter().find_map(|finding| match finding {
+        // The gateway's own services may go without.
+        Finding::NameTaken { loser, winner } if services.has(service(&loser.rpc)) => {
+            Some((loser, winner))
         }
+        _ => None,
+    });
+    if let Some((loser, winner)) = taken {
+        return Err(Error::SharedRoute {
+            path: loser.path.clone(),
+            first: winner.rpc.clone(),
+            second: loser.rpc.clone(),
+        });
+    }
+    let reaches = |route: &RouteEntry<'_>| {
+        route.kind() == RouteKind::Named
+            && services.has(service(&rpc(route)))
+            && route.methods().is_none_or(|methods| !methods.is_empty())
+    };
+    let routes: Vec<_> = layer.routes().filter(reaches).collect();
+    if routes.is_empty() {
+        return Err(Error::Unreachable);
     }
     Ok(routes)
+}
+
+/// The full name of a route's RPC, such as `users.v1.Users.Get`.
+pub(super) fn rpc(route: &RouteEntry<'_>) -> String {
+    route.rpc().trim_start_matches('/').replace('/', ".")
+}
+
+/// The service in the full name of an RPC.
+fn service(rpc: &str) -> &str {
+    rpc.rsplit_once('.').unwrap_or_default().0
 }

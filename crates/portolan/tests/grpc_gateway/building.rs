@@ -59,8 +59,8 @@ fn two_services_of_one_name_cannot_share_a_path() {
     let two = || greeter().service(Friendly::<OtherGreeter>::new("Servus"));
     assert_eq!(
         refused(two().expose_http(true).build()),
-        "/grpc/greeter/sayhello would be the route of both /greeter.v1.Greeter/SayHello and \
-         /other.v1.Greeter/SayHello; give one of them a gateway with a path of its own"
+        "/grpc/greeter/sayhello would be the route of both greeter.v1.Greeter.SayHello and \
+         other.v1.Greeter.SayHello; give one of them a gateway with a path of its own"
     );
     assert!(two().build().is_ok(), "gRPC tells them apart");
     let suffix = greeter()
@@ -71,5 +71,24 @@ fn two_services_of_one_name_cannot_share_a_path() {
     assert!(
         error.starts_with("/grpc/user/sayhello would be "),
         "{error}"
+    );
+}
+
+#[test]
+fn http_methods_are_those_of_http() {
+    assert_eq!(
+        refused(greeter().http_methods(["POST", "BREW"]).build()),
+        "routes take no HTTP method `BREW`; choose among DELETE, GET, PATCH, POST and PUT"
+    );
+    assert!(greeter().http_methods([http::Method::POST]).build().is_ok());
+    let unreachable = GrpcGateway::new("/grpc")
+        .service(Friendly::<UserService>::new("Welcome"))
+        .descriptors(descriptors())
+        .expose_http(true)
+        .http_methods(["GET"]);
+    assert_eq!(
+        refused(unreachable.build()),
+        "no RPC can be reached by the HTTP methods chosen, since GET is for those without side \
+         effects; add POST, or leave out .expose_http(true)"
     );
 }

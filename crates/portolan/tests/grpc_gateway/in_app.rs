@@ -153,25 +153,48 @@ async fn two_gateways_cannot_claim_one_route() {
     let error = register_grpc_http_routes(Router::<()>::new(), &gateways, "").unwrap_err();
     assert_eq!(
         error.to_string(),
-        "/grpc/greeter/sayhello would be the route of both /greeter.v1.Greeter/SayHello and \
-         /greeter.v1.Greeter/SayHello; give one of them a gateway with a path of its own"
+        "/grpc/greeter/sayhello would be the route of both greeter.v1.Greeter.SayHello and \
+         greeter.v1.Greeter.SayHello; give one of them a gateway with a path of its own"
     );
 }
 
 #[tokio::test]
-async fn any_http_method_will_do_but_get_changes_nothing() {
+async fn http_methods_are_limited() {
     let any = app(&[greeter().expose_http(true).build().unwrap()], "");
+    let posts = greeter().expose_http(true).http_methods(["POST"]);
+    let posts = app(&[posts.build().unwrap()], "");
     let path = "/grpc/greeter/sayhello";
     for method in ["POST", "PUT", "PATCH", "DELETE"] {
         let method: http::Method = method.parse().unwrap();
         let response = any.request(method.clone(), path).json(json!({})).await;
         assert_eq!(response.unwrap().status(), 200, "{method}");
+        let response = posts.request(method.clone(), path).json(json!({})).await;
+        let response = response.unwrap();
+        if method == http::Method::POST {
+            assert_eq!(response.status(), 200);
+            continue;
+        }
+        assert_eq!(response.status(), 405, "{method}");
+        assert_eq!(response.header("allow"), Some("POST"));
+        assert_eq!(
+            response.json::<Value>().unwrap(),
+            json!({ "detail": format!("{path} does not take {method}; it takes POST") })
+        );
     }
     // What has no side effects may be read by GET, and only that.
     let response = any.get("/grpc/greeter/lookat?name=Ada").await.unwrap();
     assert_eq!(response.status(), 200);
     let response = any.get("/grpc/greeter/sayhello?name=Ada").await.unwrap();
     assert_eq!(response.status(), 405);
+    let response = posts.get("/grpc/greeter/lookat?name=Ada").await.unwrap();
+    assert_eq!(response.status(), 405);
+    // A gateway for reading only has no other routes.
+    let reads = greeter().expose_http(true).http_methods(["GET"]);
+    let reads = app(&[reads.build().unwrap()], "");
+    let response = reads.get("/grpc/greeter/lookat?name=Ada").await.unwrap();
+    assert_eq!(response.status(), 200);
+    let response = reads.post("/grpc/greeter/sayhello").json(json!({})).await;
+    assert_eq!(response.unwrap().status(), 404);
 }
 
 #[tokio::test]
