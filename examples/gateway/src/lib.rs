@@ -45,8 +45,8 @@ pub mod proto {
     pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/contracts.binpb"));
 }
 
-/// Where a story listens: `cargo run --bin STORY -- [HTTP PORT] [gRPC PORT]`.
-/// With 0 the system chooses.
+/// Where a story listens: `cargo run -p gateway-examples --bin STORY -- [HTTP
+/// PORT] [gRPC PORT]`. With 0 the system chooses.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
     /// The app's; 8000 by default.

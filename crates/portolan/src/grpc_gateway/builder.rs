@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use portolan_gateway::{BoxError, Options};
 use portolan_schema::Schema;
-use portolan_server::{Health, Metrics, reflection};
+use portolan_server::{Health, Metrics, Tls, reflection};
 use tonic::server::NamedService;
 use tower_service::Service;
 
@@ -42,6 +42,8 @@ pub struct GrpcGatewayBuilder {
     http_methods: Option<Vec<String>>,
     host: String,
     port: u16,
+    is_secure: Option<bool>,
+    credentials: Option<Credentials>,
     reflection: bool,
     drain_timeout: Option<Duration>,
     metrics: Metrics,
@@ -58,6 +60,8 @@ impl GrpcGatewayBuilder {
             http_methods: None,
             host: "127.0.0.1".to_owned(),
             port: 50051,
+            is_secure: None,
+            credentials: None,
             reflection: true,
             drain_timeout: None,
             metrics: Metrics::default(),
@@ -126,6 +130,29 @@ impl GrpcGatewayBuilder {
         self
     }
 
+    /// Speaks TLS on the gateway's own port, with this certificate chain and its
+    /// private key, both in PEM text.
+    pub fn tls(mut self, certificate: impl Into<Vec<u8>>, key: impl Into<Vec<u8>>) -> Self {
+        let (certificate, key) = (certificate.into(), key.into());
+        self.credentials = Some(Credentials::Pem { certificate, key });
+        self
+    }
+
+    /// Speaks TLS on the gateway's own port with these credentials: from files
+    /// that are read again when they change, with certificates of clients, or
+    /// as [`tls`](Self::tls) has them.
+    pub fn server_credentials(mut self, credentials: Tls) -> Self {
+        self.credentials = Some(Credentials::Ready(credentials));
+        self
+    }
+
+    /// Whether the gateway's own port speaks TLS; by default it does when there
+    /// are credentials. To ask for it without any is an error.
+    pub fn is_secure(mut self, secure: bool) -> Self {
+        self.is_secure = Some(secure);
+        self
+    }
+
     /// Whether clients such as grpcurl may ask the gateway's own port for its
     /// contracts (server reflection, v1 and v1alpha); yes by default.
     pub fn reflection(mut self, reflect: bool) -> Self {
@@ -158,12 +185,14 @@ impl GrpcGatewayBuilder {
     /// The gateway; it serves no port yet.
     ///
     /// # Errors
-    /// When the path does not begin with `/`; when there is no service, one
+    /// When the path does not begin with `/`; when TLS is asked for and there are
+    /// no credentials, or they cannot be used; when there is no service, one
     /// comes twice, or the descriptors have none of its name; when an HTTP
     /// method is none or the chosen ones reach nothing; when two RPCs claim one
     /// route.
     pub fn build(self) -> Result<GrpcGateway, Error> {
         let path = BasePath::parse(&self.path)?;
+        let tls = tls(self.is_secure, self.credentials)?;
         if self.services.is_empty() {
             return Err(Error::NoService {
                 path: path.to_string(),
@@ -201,11 +230,35 @@ impl GrpcGatewayBuilder {
             expose_http: self.expose_http,
             host: self.host,
             port: self.port,
+            tls,
             drain_timeout: self.drain_timeout,
             metrics: self.metrics,
             options,
         };
         GrpcGateway::of(parts)
+    }
+}
+
+/// What TLS is spoken with.
+#[derive(Debug)]
+enum Credentials {
+    Pem { certificate: Vec<u8>, key: Vec<u8> },
+    Ready(Tls),
+}
+
+/// What the port speaks TLS with; nothing when it does not.
+fn tls(is_secure: Option<bool>, credentials: Option<Credentials>) -> Result<Option<Tls>, Error> {
+    let credentials = match (is_secure, credentials) {
+        (Some(false), _) | (None, None) => return Ok(None),
+        (Some(true), None) => return Err(Error::NoCredentials),
+        (_, Some(credentials)) => credentials,
+    };
+    match credentials {
+        Credentials::Ready(tls) => Ok(Some(tls)),
+        Credentials::Pem { certificate, key } if certificate.is_empty() && key.is_empty() => {
+            Err(Error::NoCredentials)
+        }
+        Credentials::Pem { certificate, key } => Ok(Some(Tls::from_pem(certificate, key)?)),
     }
 }
 

@@ -61,6 +61,12 @@ pub enum Error {
         /// The other one.
         second: String,
     },
+    /// TLS without anything to prove who one is.
+    #[error(
+        "TLS is asked for, but there are no credentials; give a certificate and its key with \
+         .tls(certificate, key)"
+    )]
+    NoCredentials,
     /// The host has no address.
     #[error("cannot find the host `{host}`: {source}")]
     Host {
@@ -78,7 +84,8 @@ pub enum Error {
     /// The address belongs to no interface of this machine.
     #[error("{0} is not an address of this machine; choose another with .host(…)")]
     AddressNotHere(IpAddr),
-    /// The port cannot be served for another reason.
+    /// The port cannot be served for another reason; among them credentials that
+    /// cannot be used.
     #[error(transparent)]
     Server(portolan_server::Error),
     /// The gateway serves already.

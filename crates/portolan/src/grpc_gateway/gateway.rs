@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use portolan_gateway::{GatewayLayer, Options};
 use portolan_schema::Schema;
-use portolan_server::{Drained, Health, Listener, Metrics, Recover, Server};
+use portolan_server::{Drained, Health, Listener, Metrics, Recover, Server, Tls};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_layer::Layer;
@@ -43,6 +43,7 @@ pub(super) struct Parts {
     pub(super) expose_http: bool,
     pub(super) host: String,
     pub(super) port: u16,
+    pub(super) tls: Option<Tls>,
     pub(super) drain_timeout: Option<Duration>,
     pub(super) metrics: Metrics,
     pub(super) options: Options,
@@ -121,14 +122,19 @@ impl GrpcGateway {
             return Err(Error::Started(running.address));
         }
         let listeners = bind(addresses)?;
-        let first = listeners.first().and_then(|first| first.address().socket());
-        let Some(address) = first else {
+        let bound = listeners.iter().filter_map(|one| one.address().socket());
+        let bound: Vec<SocketAddr> = bound.collect();
+        let Some(&address) = bound.first() else {
             return Err(self.no_address());
         };
-        if !address.ip().is_loopback() {
+        let tls = &self.0.parts.tls;
+        if tls.is_none()
+            && let Some(address) = bound.iter().find(|one| !one.ip().is_loopback())
+        {
             tracing::warn!(
                 %address,
-                "can be reached from other machines without TLS and without authentication"
+                "can be reached from other machines without TLS; give a certificate and its key \
+                 with .tls(certificate, key), or listen on 127.0.0.1"
             );
         }
         let health = Health::new(self.0.parts.services.names());
@@ -138,7 +144,12 @@ impl GrpcGateway {
         if let Some(limit) = self.0.parts.drain_timeout {
             server = server.drain_timeout(limit);
         }
-        let server = listeners.into_iter().fold(server, Server::listen);
+        for listener in listeners {
+            server = server.listen(match tls {
+                Some(tls) => listener.tls(tls.clone()),
+                None => listener,
+            });
+        }
         let (stop, stopped) = oneshot::channel();
         let serving = tokio::spawn(server.serve(async move { stopped.await.unwrap_or_default() }));
         tracing::info!(%address, "serving gRPC");
@@ -170,6 +181,17 @@ impl GrpcGateway {
     #[must_use]
     pub fn local_address(&self) -> Option<SocketAddr> {
         self.running().as_ref().map(|running| running.address)
+    }
+
+    /// The same as a URL, such as `https://127.0.0.1:50051`.
+    #[must_use]
+    pub fn local_url(&self) -> Option<String> {
+        let scheme = match self.0.parts.tls {
+            Some(_) => "https",
+            None => "http",
+        };
+        let address = self.local_address()?;
+        Some(format!("{scheme}://{address}"))
     }
 
     /// The services in every protocol without a port, started or not: for

@@ -92,3 +92,24 @@ fn http_methods_are_those_of_http() {
          effects; add POST, or leave out .expose_http(true)"
     );
 }
+
+#[test]
+fn tls_needs_credentials() {
+    for builder in [greeter().is_secure(true), greeter().tls("", "")] {
+        assert_eq!(
+            refused(builder.build()),
+            "TLS is asked for, but there are no credentials; give a certificate and its key with \
+             .tls(certificate, key)"
+        );
+    }
+    let error = refused(greeter().tls("no certificate", "no key").build());
+    assert!(error.starts_with("cannot use the certificate: "), "{error}");
+    let pair = || rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let (one, other) = (pair(), pair());
+    let (certificate, key) = (one.cert.pem(), other.signing_key.serialize_pem());
+    let error = refused(greeter().tls(certificate, key).build());
+    assert_eq!(
+        error,
+        "the private key does not belong to the certificate; give the two of one pair"
+    );
+}

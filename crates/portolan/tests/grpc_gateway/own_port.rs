@@ -1,8 +1,9 @@
 //! The gateway's own port, from start to end.
 
-use portolan::grpc_gateway::GrpcGateway;
+use portolan::grpc_gateway::{GrpcGateway, TestClient, register_grpc_http_routes};
+use portolan::server::Tls;
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use super::greeter::*;
 
@@ -103,4 +104,69 @@ async fn a_gateway_that_is_dropped_ends() {
     };
     let patience = std::time::Duration::from_secs(30);
     tokio::time::timeout(patience, closed).await.unwrap();
+}
+
+/// A certificate for `localhost`, and its key.
+fn pair() -> (String, String) {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    (pair.cert.pem(), pair.signing_key.serialize_pem())
+}
+
+/// Says hello to a gateway that speaks TLS with this certificate.
+async fn hello_over_tls(gateway: &GrpcGateway, certificate: &str) -> String {
+    let url = gateway.local_url().unwrap();
+    assert!(url.starts_with("https://127.0.0.1:"), "{url}");
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(certificate))
+        .domain_name("localhost");
+    let endpoint = Endpoint::new(url).unwrap().tls_config(tls).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    say_hello(channel, NAME, "Ada").await.unwrap()
+}
+
+#[tokio::test]
+async fn it_speaks_tls() {
+    let (certificate, key) = pair();
+    let given = greeter().expose_http(true).tls(certificate.clone(), key);
+    let given = given.build().unwrap();
+    given.startup().await.unwrap();
+    assert_eq!(
+        hello_over_tls(&given, &certificate).await,
+        "Hello, Ada! (1)"
+    );
+    // Who does not speak it gets nothing.
+    let address = given.local_address().unwrap();
+    let plain = Endpoint::new(format!("http://{address}")).unwrap();
+    let refused = say_hello(plain.connect_lazy(), NAME, "Ada").await;
+    assert!(refused.is_err(), "{refused:?}");
+    // The app speaks what its own port speaks.
+    let app = register_grpc_http_routes(axum::Router::new(), [&given], "").unwrap();
+    let client = TestClient::new(app);
+    let response = client.post("/grpc/greeter/sayhello").body("{}");
+    let response = response.header("content-type", "application/json").await;
+    assert_eq!(response.unwrap().status(), 200);
+    assert_eq!(given.shutdown().await.unwrap().cut, 0);
+
+    let (certificate, key) = pair();
+    let ready = Tls::from_pem(certificate.clone(), key).unwrap();
+    let ready = greeter().is_secure(true).server_credentials(ready);
+    let ready = ready.build().unwrap();
+    ready.startup().await.unwrap();
+    assert_eq!(
+        hello_over_tls(&ready, &certificate).await,
+        "Hello, Ada! (1)"
+    );
+    assert_eq!(ready.shutdown().await.unwrap().cut, 0);
+}
+
+#[tokio::test]
+async fn tls_can_be_left_out() {
+    let (certificate, key) = pair();
+    let gateway = greeter().tls(certificate, key).is_secure(false);
+    let gateway = gateway.build().unwrap();
+    gateway.startup().await.unwrap();
+    assert!(gateway.local_url().unwrap().starts_with("http://"));
+    let message = say_hello(connect(&gateway).await, NAME, "Ada").await;
+    assert_eq!(message.unwrap(), "Hello, Ada! (1)");
+    assert_eq!(gateway.shutdown().await.unwrap().cut, 0);
 }

@@ -4,6 +4,8 @@
 
 mod story;
 
+use std::fs;
+
 use gateway_examples::proto::HelloRequest;
 use gateway_examples::proto::files::FileRequest;
 use gateway_examples::proto::files::file_service_client::FileServiceClient;
@@ -14,6 +16,7 @@ use gateway_examples::proto::products::GetProductRequest;
 use gateway_examples::proto::products::product_service_client::ProductServiceClient;
 use serde_json::{Value, json};
 use tonic::Code;
+use tonic::transport::{Certificate, ClientTlsConfig, Endpoint};
 
 use story::{Story, run};
 
@@ -76,6 +79,43 @@ async fn errors() {
         .await;
     assert_eq!(answer.status, 404);
     assert_eq!(answer.json(), json!({ "detail": "User not found" }));
+    story.stop().await;
+}
+
+#[tokio::test]
+async fn tls() {
+    let pair = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("server.crt"), pair.cert.pem()).unwrap();
+    fs::write(
+        folder.path().join("server.key"),
+        pair.signing_key.serialize_pem(),
+    )
+    .unwrap();
+    let story = Story::start_in(folder.path(), env!("CARGO_BIN_EXE_tls"), 1).await;
+    let url = story.grpc();
+    assert!(url.starts_with("https://"), "{url}");
+    let tls = ClientTlsConfig::new()
+        .ca_certificate(Certificate::from_pem(pair.cert.pem()))
+        .domain_name("localhost");
+    let endpoint = Endpoint::new(url).unwrap().tls_config(tls).unwrap();
+    let mut client = GreeterClient::new(endpoint.connect().await.unwrap());
+    let name = "World".to_owned();
+    let reply = client.say_hello(HelloRequest { name }).await.unwrap();
+    assert_eq!(reply.into_inner().message, "Hello, World!");
+    story.stop().await;
+}
+
+#[tokio::test]
+async fn http_methods() {
+    let story = Story::start(env!("CARGO_BIN_EXE_http_methods"), 1).await;
+    let answer = story.post(SAY_HELLO, json!({ "name": "World" })).await;
+    assert_eq!(answer.status, 200);
+    let answer = story.put(SAY_HELLO, json!({ "name": "World" })).await;
+    assert_eq!(answer.status, 405);
+    assert_eq!(answer.headers["allow"], "POST");
+    let detail = format!("{SAY_HELLO} does not take PUT; it takes POST");
+    assert_eq!(answer.json(), json!({ "detail": detail }));
     story.stop().await;
 }
 
@@ -208,7 +248,7 @@ async fn download() {
 
 #[tokio::test]
 async fn monitoring() {
-    let story = Story::start_with(env!("CARGO_BIN_EXE_monitoring"), &["0", "0"], 1).await;
+    let story = Story::start(env!("CARGO_BIN_EXE_monitoring"), 1).await;
     hello_over_grpc(&story.grpc(), "World").await.unwrap();
     let metrics = story.get_from(&story.grpc(), "/metrics").await;
     assert!(

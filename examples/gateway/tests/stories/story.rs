@@ -1,11 +1,13 @@
 //! A story that runs, and what is asked of it. Dropped, it is killed.
 
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::{Request, StatusCode};
+use hyper::http::request::Builder;
+use hyper::{HeaderMap, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -37,13 +39,14 @@ pub(crate) struct Story {
 impl Story {
     /// Starts it and waits until it listens on so many ports.
     pub(crate) async fn start(program: &str, listeners: usize) -> Self {
-        Self::start_with(program, &["0", "0"], listeners).await
+        Self::start_in(Path::new("."), program, listeners).await
     }
 
-    /// Starts it with these arguments.
-    pub(crate) async fn start_with(program: &str, arguments: &[&str], listeners: usize) -> Self {
+    /// Starts it in a folder.
+    pub(crate) async fn start_in(folder: &Path, program: &str, listeners: usize) -> Self {
         let mut child = Command::new(program)
-            .args(arguments)
+            .args(["0", "0"])
+            .current_dir(folder)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -92,7 +95,15 @@ impl Story {
     }
 
     pub(crate) async fn post_to(&self, url: &str, path: &str, json: Value) -> Answer {
-        let request = Request::post(path).header("content-type", "application/json");
+        self.send(Request::post(path), url, json).await
+    }
+
+    pub(crate) async fn put(&self, path: &str, json: Value) -> Answer {
+        self.send(Request::put(path), &self.http(), json).await
+    }
+
+    async fn send(&self, request: Builder, url: &str, json: Value) -> Answer {
+        let request = request.header("content-type", "application/json");
         ask(url, request, json.to_string().into()).await
     }
 
@@ -120,6 +131,7 @@ impl Story {
 /// What it answers.
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     body: Bytes,
 }
 
@@ -134,7 +146,7 @@ impl Answer {
 }
 
 /// One request over HTTP/1.1.
-async fn ask(url: &str, request: hyper::http::request::Builder, body: Bytes) -> Answer {
+async fn ask(url: &str, request: Builder, body: Bytes) -> Answer {
     let authority = url.strip_prefix("http://").unwrap();
     let stream = TcpStream::connect(authority).await.unwrap();
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
@@ -143,9 +155,13 @@ async fn ask(url: &str, request: hyper::http::request::Builder, body: Bytes) -> 
     let connection = tokio::spawn(connection);
     let request = request.header("host", authority).body(Full::new(body));
     let response = sender.send_request(request.unwrap()).await.unwrap();
-    let status = response.status();
-    let body = response.into_body().collect().await.unwrap().to_bytes();
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
     drop(sender);
     connection.await.unwrap().unwrap();
-    Answer { status, body }
+    Answer {
+        status: head.status,
+        headers: head.headers,
+        body,
+    }
 }
