@@ -31,7 +31,34 @@ const REFLECTION: [(&str, &[u8]); 2] = [
     ),
 ];
 
-/// The choices for a [`GrpcGateway`]; [`GrpcGatewayBuilder::build`] checks them.
+/// The choices for a [`GrpcGateway`]; [`build`](Self::build) checks them.
+///
+/// ```
+/// use portolan::grpc_gateway::GrpcGateway;
+/// use portolan::server::Health;
+///
+/// # fn main() -> Result<(), portolan::grpc_gateway::Error> {
+/// let health = Health::new(["greeter.Greeter"]);
+/// let builder = || {
+///     GrpcGateway::new("/grpc")
+///         .service(health.service())
+///         .descriptors(Health::FILE_DESCRIPTOR_SET)
+///         .expose_http(true)
+///         .http_methods(["POST"])
+///         .host("127.0.0.1")
+///         .port(50051)
+/// };
+/// let gateway = builder().build()?;
+///
+/// let error = builder().is_secure(true).build().unwrap_err();
+/// assert_eq!(
+///     error.to_string(),
+///     "TLS is asked for, but there are no credentials; give a certificate and its key with \
+///      .tls(certificate, key)"
+/// );
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until it is built"]
 pub struct GrpcGatewayBuilder {

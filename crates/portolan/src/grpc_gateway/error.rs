@@ -3,7 +3,19 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
-/// Why a gateway cannot be built, registered or started.
+/// Why a gateway cannot be built, registered or started. Its text says what to
+/// do.
+///
+/// ```
+/// use portolan::grpc_gateway::{Error, GrpcGateway};
+///
+/// let error = GrpcGateway::new("grpc").build().unwrap_err();
+/// assert!(matches!(error, Error::RelativePath(_)));
+/// assert_eq!(
+///     error.to_string(),
+///     "the path `grpc` does not begin with `/`; write `/grpc`"
+/// );
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

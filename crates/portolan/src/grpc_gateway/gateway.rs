@@ -17,7 +17,28 @@ use super::services::Services;
 use super::{Error, GrpcGatewayBuilder, InProcess, routes};
 
 /// Services with a port of their own, and with named HTTP routes for an app.
-/// See the [module](super) for an example.
+///
+/// ```
+/// use portolan::grpc_gateway::GrpcGateway;
+/// use portolan::server::Health;
+///
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), portolan::grpc_gateway::Error> {
+/// let gateway = GrpcGateway::new("/grpc")
+///     .service(Health::new(["greeter.Greeter"]).service())
+///     .descriptors(Health::FILE_DESCRIPTOR_SET)
+///     .port(0)
+///     .build()?;
+/// let address = gateway.startup().await?;
+/// assert_eq!(gateway.local_address(), Some(address));
+/// assert_eq!(gateway.local_url(), Some(format!("http://{address}")));
+///
+/// let drained = gateway.shutdown().await;
+/// assert_eq!(drained.map(|drained| drained.cut), Some(0));
+/// assert_eq!(gateway.local_address(), None);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// Clones are the same gateway. When the last one is dropped, what
 /// [`startup`](Self::startup) started ends as [`shutdown`](Self::shutdown)

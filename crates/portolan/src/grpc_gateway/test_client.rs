@@ -80,6 +80,15 @@ impl<S: Clone> TestClient<S> {
 }
 
 /// A request that is sent when it is awaited.
+///
+/// ```no_run
+/// # use portolan::grpc_gateway::{InProcess, TestClient, TestError};
+/// # async fn example(client: TestClient<InProcess>) -> Result<(), TestError> {
+/// let request = client.post("/grpc/file/downloadfile").header("accept", "text/event-stream");
+/// let response = request.json(serde_json::json!({ "name": "numbers.bin" })).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[must_use = "a request is sent when it is awaited"]
 pub struct TestRequest<S> {
@@ -152,6 +161,17 @@ where
 }
 
 /// An answer, read to its end.
+///
+/// ```no_run
+/// # use portolan::grpc_gateway::{TestError, TestResponse};
+/// # fn example(response: TestResponse) -> Result<(), TestError> {
+/// assert_eq!(response.status(), 405);
+/// assert_eq!(response.header("allow"), Some("POST"));
+/// let error: serde_json::Value = response.json()?;
+/// println!("{}", error["detail"]);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct TestResponse {
     status: StatusCode,
@@ -209,7 +229,8 @@ impl TestResponse {
     }
 }
 
-/// Why a request has no answer, or an answer no value.
+/// Why a request has no answer, or an answer no value. A status such as 404 is
+/// an answer.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TestError {
