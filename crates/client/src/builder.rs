@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use crate::balance::{Pace, Settings};
 use crate::channel::Channel;
-use crate::transport::Dialer;
-use crate::{Backoff, Endpoint, Policy, Resolve, SystemResolver, Tls, TlsError};
+use crate::transport::{Dialer, Timing};
+use crate::{
+    Backoff, CallLimit, Endpoint, KeepAlive, OutlierDetection, Policy, Resolve, ServiceConfig,
+    SystemResolver, Tls, TlsError,
+};
+use tokio::sync::watch;
 
 /// Builds a [`Channel`]. What is not chosen has a default that suits a gateway.
 #[derive(Clone)]
@@ -20,9 +24,14 @@ pub struct Builder {
     pub(crate) replay_limit: usize,
     pub(crate) pace: Pace,
     backoff: Backoff,
-    policy: Policy,
+    policy: Option<Policy>,
     max_connections: usize,
     calls_per_connection: usize,
+    timing: Timing,
+    outliers: Option<OutlierDetection>,
+    health_service: Option<String>,
+    pub(crate) call_limit: Option<CallLimit>,
+    pub(crate) service_config: ServiceConfig,
 }
 
 /// Why there is no channel.
@@ -51,9 +60,21 @@ impl Builder {
                 least: Duration::from_secs(1),
             },
             backoff: Backoff::default(),
-            policy: Policy::default(),
+            policy: None,
             max_connections: 16,
             calls_per_connection: 128,
+            timing: Timing {
+                keep_alive: Some(KeepAlive {
+                    interval: Duration::from_secs(300),
+                    timeout: Duration::from_secs(20),
+                    without_calls: false,
+                }),
+                idle: Some(Duration::from_secs(30 * 60)),
+            },
+            outliers: None,
+            health_service: None,
+            call_limit: None,
+            service_config: ServiceConfig::default(),
         }
     }
 
@@ -131,7 +152,10 @@ impl Builder {
     /// How calls are spread over the addresses.
     #[must_use]
     pub fn policy(self, policy: Policy) -> Self {
-        Self { policy, ..self }
+        Self {
+            policy: Some(policy),
+            ..self
+        }
     }
 
     /// How many connections an address has at most. Another one is made when
@@ -156,6 +180,63 @@ impl Builder {
         }
     }
 
+    /// How servers are noticed that are gone though their connections are not,
+    /// or not at all. Every 300 seconds within 20 unless chosen, while there are
+    /// calls.
+    #[must_use]
+    pub fn keep_alive(mut self, keep_alive: Option<KeepAlive>) -> Self {
+        self.timing.keep_alive = keep_alive;
+        self
+    }
+
+    /// After how long without calls a connection is closed, or up to twice as
+    /// long. 30 minutes unless chosen.
+    #[must_use]
+    pub fn idle_timeout(mut self, idle: Option<Duration>) -> Self {
+        self.timing.idle = idle;
+        self
+    }
+
+    /// Leaves addresses out whose calls fail. Not unless chosen.
+    #[must_use]
+    pub fn outlier_detection(self, outliers: OutlierDetection) -> Self {
+        Self {
+            outliers: Some(outliers),
+            ..self
+        }
+    }
+
+    /// Watches this service's health on each address, by
+    /// `grpc.health.v1.Health/Watch`, and sends no calls where it is not in
+    /// service; nothing as name stands for the server as a whole. A server
+    /// without health checks is taken to be well. Not unless chosen.
+    #[must_use]
+    pub fn health_check(self, service: impl Into<String>) -> Self {
+        Self {
+            health_service: Some(service.into()),
+            ..self
+        }
+    }
+
+    /// Bounds on how many calls are under way and wait. None unless chosen.
+    #[must_use]
+    pub fn call_limit(self, limit: CallLimit) -> Self {
+        Self {
+            call_limit: Some(limit),
+            ..self
+        }
+    }
+
+    /// Timeouts, retries and more per method. A policy that is chosen here comes
+    /// before that of the config.
+    #[must_use]
+    pub fn service_config(self, service_config: ServiceConfig) -> Self {
+        Self {
+            service_config,
+            ..self
+        }
+    }
+
     /// The channel. It connects when it is first called.
     ///
     /// # Errors
@@ -170,10 +251,20 @@ impl Builder {
         };
         let dialers: Result<Vec<_>, _> = self.endpoints.iter().map(dialer).collect();
         let settings = Settings {
-            policy: self.policy,
+            policy: self
+                .policy
+                .or(self.service_config.policy)
+                .unwrap_or_default(),
             backoff: self.backoff,
             max_connections: self.max_connections,
             calls_per_connection: self.calls_per_connection,
+            timing: self.timing,
+            outliers: self.outliers,
+            health_service: self
+                .health_service
+                .clone()
+                .or_else(|| self.service_config.health_service.clone()),
+            connected: watch::Sender::new(0),
         };
         let resolver = Arc::clone(&self.resolver);
         Ok(Channel::new(&self, dialers?, resolver, settings))

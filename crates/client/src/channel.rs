@@ -6,19 +6,20 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::request::Parts;
-use http::uri::PathAndQuery;
-use http::{HeaderName, HeaderValue, Method, Request, Response, Uri, Version, header};
-use portolan_rpc::{Body, Code, Deadline, Status, deadline};
+use http::{Request, Response};
+use portolan_rpc::{Body, Code, Deadline, Status};
+use tokio::sync::watch;
 use tokio::time::timeout_at;
 use tower_service::Service;
 
-use crate::balance::{Balancer, Discovery, Lease, Pace, Settings};
+use crate::attempts::Attempts;
+use crate::balance::{Balancer, Discovery, Pace, Settings, Subchannel};
 use crate::builder::Builder;
 use crate::endpoint::Place;
-use crate::reply::Reply;
-use crate::transport::{Dialer, Failure, Upload};
-use crate::{BuildError, Endpoint, Resolve};
+use crate::limit::Gate;
+use crate::throttle::Throttle;
+use crate::transport::Dialer;
+use crate::{Address, BuildError, Endpoint, Resolve, ServiceConfig};
 
 /// The way to a gRPC server, or to several that are the same.
 ///
@@ -42,21 +43,33 @@ pub struct Channel {
     core: Arc<Core>,
 }
 
-struct Core {
-    balancer: Arc<Balancer>,
+/// What clones of a channel share.
+pub(crate) struct Core {
+    pub(crate) balancer: Arc<Balancer>,
     dialers: Vec<Arc<Dialer>>,
     resolver: Arc<dyn Resolve>,
     pace: Pace,
     discovery: OnceLock<Discovery>,
     default_timeout: Option<Duration>,
-    wait_for_ready: bool,
-    replay_limit: usize,
+    pub(crate) wait_for_ready: bool,
+    pub(crate) replay_limit: usize,
+    pub(crate) gate: Option<Gate>,
+    service_config: ServiceConfig,
+    pub(crate) throttle: Option<Throttle>,
 }
 
-/// How often a request is sent that no server has begun to work on.
-const MAX_SENT: usize = 5;
-
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+/// An address of a channel, as it is now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AddressState {
+    /// The address.
+    pub address: Address,
+    /// How many connections there are to it.
+    pub connections: usize,
+    /// How many calls are under way.
+    pub calls: usize,
+    /// Whether it is left out since its calls fail.
+    pub ejected: bool,
+}
 
 impl Channel {
     /// A channel to one endpoint, with the defaults.
@@ -88,6 +101,9 @@ impl Channel {
             default_timeout: choices.default_timeout,
             wait_for_ready: choices.wait_for_ready,
             replay_limit: choices.replay_limit,
+            gate: choices.call_limit.map(Gate::new),
+            throttle: choices.service_config.throttling.map(Throttle::new),
+            service_config: choices.service_config.clone(),
         };
         core.begin();
         Self {
@@ -99,11 +115,40 @@ impl Channel {
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.core.dialers.iter().map(|dialer| &dialer.endpoint)
     }
+
+    /// Connects, if nobody has yet, and waits until a call could be made.
+    ///
+    /// # Errors
+    /// When no address can be reached.
+    pub async fn connect(&self) -> Result<(), Status> {
+        self.core.discover();
+        self.core.balancer.pick(false, None).await.map(drop)
+    }
+
+    /// Counts the connections that have been made, so that whoever depends on
+    /// what is at the other end learns that it may have changed.
+    #[must_use]
+    pub fn connected(&self) -> watch::Receiver<u64> {
+        self.core.balancer.settings.connected.subscribe()
+    }
+
+    /// The addresses, as they are now.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<AddressState> {
+        let state = |subchannel: &Arc<Subchannel>| AddressState {
+            address: subchannel.address.clone(),
+            connections: subchannel.connections(),
+            calls: subchannel.calls(),
+            ejected: subchannel.is_ejected(),
+        };
+        self.core.balancer.snapshot().iter().map(state).collect()
+    }
 }
 
 impl std::fmt::Debug for Channel {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_list().entries(self.endpoints()).finish()
+        let names = self.endpoints().map(Endpoint::to_string);
+        formatter.debug_list().entries(names).finish()
     }
 }
 
@@ -154,17 +199,20 @@ impl Core {
         });
     }
 
-    async fn call(&self, request: Request<Body>) -> Result<Response<Body>, Status> {
+    async fn call(self: &Arc<Self>, request: Request<Body>) -> Result<Response<Body>, Status> {
         self.discover();
         let (head, body) = request.into_parts();
         let mut deadline = Deadline::from_grpc(&head.headers)?;
-        if deadline == Deadline::NEVER
-            && let Some(timeout) = self.default_timeout
+        let method = self.service_config.method(head.uri.path()).cloned();
+        // The earlier of what the client says and what the method may take.
+        let most = method.as_ref().and_then(|method| method.timeout);
+        let most = most.or(self.default_timeout.filter(|_| deadline == Deadline::NEVER));
+        if let Some(most) = most.map(Deadline::after)
+            && (deadline == Deadline::NEVER || most.instant() < deadline.instant())
         {
-            deadline = Deadline::after(timeout);
+            deadline = most;
         }
-        let upload = Upload::new(body, self.replay_limit);
-        let attempts = self.attempts(head, upload, deadline);
+        let attempts = Attempts::new(self, &head, body, deadline, method.as_deref()).run();
         match deadline.instant() {
             None => attempts.await,
             Some(moment) => match timeout_at(moment, attempts).await {
@@ -174,83 +222,24 @@ impl Core {
         }
     }
 
-    async fn attempts(
-        &self,
-        head: Parts,
-        mut upload: Upload,
-        deadline: Deadline,
-    ) -> Result<Response<Body>, Status> {
-        let path = head.uri.path_and_query().cloned();
-        let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
-        let mut sent = 0;
-        loop {
-            let lease = self.balancer.pick(self.wait_for_ready).await?;
-            let request = outgoing(&head, &path, &lease, deadline)?;
-            sent += 1;
-            match lease.connection.call(request, upload).await {
-                Ok(response) => {
-                    return Ok(
-                        response.map(|incoming| Body::new(Reply::new(incoming, lease, deadline)))
-                    );
-                }
-                Err((Failure::Unprocessed(status), back)) => {
-                    upload = back;
-                    if sent == MAX_SENT || !upload.rewind() {
-                        return Err(status);
-                    }
-                }
-                Err((failure, _)) => return Err(failure.into_status()),
-            }
-        }
+    /// Who wants to know how a call ends, if anybody does.
+    pub(crate) fn observer(self: &Arc<Self>) -> Option<Observer> {
+        let wanted = self.throttle.is_some() || self.balancer.settings.outliers.is_some();
+        wanted.then(|| Observer(Arc::clone(self)))
     }
 }
 
-/// The head of a request as this server gets it (gRPC over HTTP/2, "Requests").
-fn outgoing(
-    head: &Parts,
-    path: &PathAndQuery,
-    lease: &Lease,
-    deadline: Deadline,
-) -> Result<Request<()>, Status> {
-    let endpoint = &lease.subchannel().dialer.endpoint;
-    let uri = Uri::builder()
-        .scheme(endpoint.scheme())
-        .authority(endpoint.authority().clone())
-        .path_and_query(path.clone())
-        .build();
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.version_mut() = Version::HTTP_2;
-    *request.uri_mut() = uri.map_err(|error| {
-        Status::new(
-            Code::Internal,
-            format!("`{path}` is no path of a method: {error}"),
-        )
-    })?;
-    let mut headers = head.headers.clone();
-    for name in [
-        header::HOST,
-        header::CONNECTION,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-    ] {
-        headers.remove(name);
+/// Learns how calls end: servers that fail are left out, and retries are
+/// budgeted.
+pub(crate) struct Observer(Arc<Core>);
+
+impl Observer {
+    pub(crate) fn ended(&self, subchannel: &Arc<Subchannel>, code: Code) {
+        self.0.balancer.note(subchannel, code);
+        if code == Code::Ok
+            && let Some(throttle) = &self.0.throttle
+        {
+            throttle.succeeded();
+        }
     }
-    headers.insert(header::TE, HeaderValue::from_static("trailers"));
-    headers
-        .entry(header::CONTENT_TYPE)
-        .or_insert(HeaderValue::from_static("application/grpc"));
-    headers
-        .entry(header::USER_AGENT)
-        .or_insert(HeaderValue::from_static(concat!(
-            "grpc-portolan/",
-            env!("CARGO_PKG_VERSION")
-        )));
-    if let Some(left) = deadline.remaining()
-        && let Ok(value) = HeaderValue::try_from(deadline::to_grpc(left))
-    {
-        headers.insert(GRPC_TIMEOUT, value);
-    }
-    *request.headers_mut() = headers;
-    Ok(request)
 }

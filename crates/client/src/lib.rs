@@ -18,20 +18,29 @@
 //! # }
 //! ```
 
+mod attempts;
 mod balance;
 mod builder;
 mod channel;
 mod endpoint;
+mod limit;
 pub mod reflection;
 mod reply;
 mod resolve;
+mod service_config;
+mod throttle;
 mod tls;
 mod transport;
 mod typed;
+mod upstreams;
 
-pub use balance::{Backoff, Policy};
+pub use balance::{Backoff, OutlierDetection, Policy};
 pub use builder::{BuildError, Builder};
-pub use channel::{Answering, Channel};
+pub use channel::{AddressState, Answering, Channel};
 pub use endpoint::{Address, Endpoint, InvalidEndpoint};
+pub use limit::CallLimit;
 pub use resolve::{Resolve, Resolving, SystemResolver};
+pub use service_config::{InvalidServiceConfig, ServiceConfig};
 pub use tls::{Tls, TlsError};
+pub use transport::KeepAlive;
+pub use upstreams::Upstreams;

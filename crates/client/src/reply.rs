@@ -7,10 +7,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use portolan_rpc::{Deadline, Status};
+use portolan_rpc::{Code, Deadline, GRPC_STATUS, Status};
 use tokio::time::{Sleep, sleep_until};
 
 use crate::balance::Lease;
+use crate::channel::Observer;
+use crate::limit::Place;
 use crate::transport::Incoming;
 
 /// Frames and trailers of one call. Dropped early, it cancels the call.
@@ -18,19 +20,51 @@ pub(crate) struct Reply {
     incoming: Incoming,
     deadline: Option<Pin<Box<Sleep>>>,
     over: bool,
-    _lease: Lease,
+    /// Who wants to know how it ends.
+    observer: Option<Observer>,
+    lease: Lease,
+    _place: Option<Place>,
 }
 
 impl Reply {
-    pub(crate) fn new(incoming: Incoming, lease: Lease, deadline: Deadline) -> Self {
+    pub(crate) fn new(
+        incoming: Incoming,
+        lease: Lease,
+        deadline: Deadline,
+        observer: Option<Observer>,
+        place: Option<Place>,
+    ) -> Self {
         let over = incoming.is_end_stream();
         // What has all come cannot be late any more.
-        let deadline = deadline.instant().filter(|_| !over);
+        let deadline = deadline.instant().filter(|_| !incoming.is_complete());
         Self {
             incoming,
             deadline: deadline.map(|moment| Box::pin(sleep_until(moment))),
             over,
-            _lease: lease,
+            observer,
+            lease,
+            _place: place,
+        }
+    }
+
+    fn end(&mut self, code: impl FnOnce() -> Code) {
+        self.over = true;
+        if let Some(observer) = self.observer.take() {
+            observer.ended(self.lease.subchannel(), code());
+        }
+    }
+
+    /// What a fault means: a server that gives up when the deadline passes may
+    /// be the first to notice.
+    fn settle(&self, status: Status) -> Status {
+        let passed = self
+            .deadline
+            .as_ref()
+            .is_some_and(|deadline| deadline.deadline() <= tokio::time::Instant::now());
+        if status.code() == Code::Cancelled && passed {
+            Deadline::exceeded()
+        } else {
+            status
         }
     }
 }
@@ -47,13 +81,22 @@ impl Body for Reply {
             return Poll::Ready(None);
         }
         if let Poll::Ready(frame) = self.incoming.poll_frame(context) {
-            self.over = !matches!(&frame, Some(Ok(frame)) if frame.is_data());
+            let frame = frame.map(|frame| frame.map_err(|status| self.settle(status)));
+            match &frame {
+                Some(Ok(frame)) => {
+                    if let Some(trailers) = frame.trailers_ref() {
+                        self.end(|| code_of(trailers));
+                    }
+                }
+                Some(Err(status)) => self.end(|| status.code()),
+                None => self.end(|| Code::Internal),
+            }
             return Poll::Ready(frame);
         }
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(context).is_ready()
         {
-            self.over = true;
+            self.end(|| Code::DeadlineExceeded);
             return Poll::Ready(Some(Err(Deadline::exceeded())));
         }
         Poll::Pending
@@ -62,4 +105,11 @@ impl Body for Reply {
     fn is_end_stream(&self) -> bool {
         self.over
     }
+}
+
+/// The code that trailers carry.
+pub(crate) fn code_of(trailers: &http::HeaderMap) -> Code {
+    let code = trailers.get(GRPC_STATUS);
+    let number = code.and_then(|code| code.to_str().ok()?.parse().ok());
+    number.map_or(Code::Unknown, Code::from_number)
 }

@@ -81,7 +81,7 @@ async fn run(
         }
         let asked = Instant::now();
         let wait = if failed { pace.least } else { pace.interval };
-        let _ = timeout(wait, strong.failed.notified()).await;
+        let _ = timeout(wait, strong.until_failure()).await;
         drop(strong);
         tokio::time::sleep_until(asked + pace.least).await;
     }

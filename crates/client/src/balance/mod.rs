@@ -3,18 +3,25 @@
 mod backoff;
 mod changed;
 mod discovery;
+mod health;
+mod outlier;
 mod subchannel;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use portolan_rpc::{Code, Status};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 pub use backoff::Backoff;
 pub(crate) use changed::{Changed, Next};
 pub(crate) use discovery::{Discovery, Pace};
+pub use outlier::OutlierDetection;
 pub(crate) use subchannel::{Lease, Offer, Subchannel};
+
+use crate::Address;
+use crate::transport::{Dialer, Timing};
 
 /// How calls are spread over the addresses of a channel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,6 +42,12 @@ pub(crate) struct Settings {
     pub(crate) backoff: Backoff,
     pub(crate) max_connections: usize,
     pub(crate) calls_per_connection: usize,
+    pub(crate) timing: Timing,
+    pub(crate) outliers: Option<OutlierDetection>,
+    /// The service whose health is watched on each address.
+    pub(crate) health_service: Option<String>,
+    /// How many connections there have been.
+    pub(crate) connected: watch::Sender<u64>,
 }
 
 /// The addresses of a channel.
@@ -42,11 +55,11 @@ pub(crate) struct Balancer {
     pub(crate) settings: Arc<Settings>,
     changed: Arc<Changed>,
     subchannels: RwLock<Arc<[Arc<Subchannel>]>>,
-    /// Why there are no addresses: nobody has looked yet, or nothing was found.
+    /// Why there are no addresses, once somebody has looked.
     absent: Mutex<Option<Status>>,
     turn: AtomicUsize,
     /// Woken when addresses fail, so that names are looked up again.
-    pub(crate) failed: tokio::sync::Notify,
+    failed: Notify,
 }
 
 impl Balancer {
@@ -57,16 +70,13 @@ impl Balancer {
             subchannels: RwLock::new(Arc::from([])),
             absent: Mutex::new(None),
             turn: AtomicUsize::new(0),
-            failed: tokio::sync::Notify::new(),
+            failed: Notify::new(),
         }
     }
 
     /// Takes new addresses in place of the old ones. One that was there before
     /// keeps its connections; one that is gone finishes its calls.
-    pub(crate) fn update(
-        &self,
-        addresses: impl Iterator<Item = (crate::Address, Arc<crate::transport::Dialer>)>,
-    ) {
+    pub(crate) fn update(&self, addresses: impl Iterator<Item = (Address, Arc<Dialer>)>) {
         let old = self.snapshot();
         let mut new: Vec<Arc<Subchannel>> = Vec::new();
         for (address, dialer) in addresses {
@@ -97,13 +107,31 @@ impl Balancer {
         self.changed.all();
     }
 
-    /// A place for a call. Waits for a connection that is under way; waits for
-    /// one that has failed only when the call says so.
-    pub(crate) async fn pick(&self, wait_for_ready: bool) -> Result<Lease, Status> {
-        self.changed.until(|| self.pick_now(wait_for_ready)).await
+    /// Waits until addresses fail.
+    pub(crate) async fn until_failure(&self) {
+        self.failed.notified().await;
     }
 
-    fn pick_now(&self, wait_for_ready: bool) -> Next<Result<Lease, Status>> {
+    /// A place for a call, on another address than one that has just failed it
+    /// if there is one. Waits for a connection that is under way; waits for one
+    /// that has failed only when the call says so.
+    pub(crate) async fn pick(
+        &self,
+        wait_for_ready: bool,
+        avoid: Option<&Arc<Subchannel>>,
+    ) -> Result<Lease, Status> {
+        // The first address is meant to take everything.
+        let avoid = avoid.filter(|_| self.settings.policy != Policy::PickFirst);
+        self.changed
+            .until(|| self.pick_now(wait_for_ready, avoid))
+            .await
+    }
+
+    fn pick_now(
+        &self,
+        wait_for_ready: bool,
+        avoid: Option<&Arc<Subchannel>>,
+    ) -> Next<Result<Lease, Status>> {
         let subchannels = self.snapshot();
         if subchannels.is_empty() {
             let absent = self.absent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -112,71 +140,89 @@ impl Balancer {
                 _ => Next::Wait(None),
             };
         }
-        let ready = match self.settings.policy {
+        let last_resort = |subchannel: &Arc<Subchannel>| {
+            avoid.is_some_and(|avoid| Arc::ptr_eq(avoid, subchannel)) || subchannel.is_ejected()
+        };
+        let quick = match self.settings.policy {
+            // One that is connected comes before one that has yet to be.
             Policy::PickFirst => subchannels
                 .iter()
-                .find_map(|subchannel| Some((subchannel, subchannel.ready()?))),
+                .filter(|subchannel| !last_resort(subchannel))
+                .find_map(Subchannel::ready),
+            Policy::LeastRequest => two_of(&subchannels)
+                .into_iter()
+                .filter(|subchannel| !last_resort(subchannel))
+                .find_map(Subchannel::ready),
             Policy::RoundRobin => None,
-            Policy::LeastRequest => self.least_request(&subchannels),
         };
-        if let Some((subchannel, connection)) = ready {
-            return Next::Done(Ok(subchannel.lease(connection)));
+        if let Some(lease) = quick {
+            return Next::Done(Ok(lease));
         }
         let start = match self.settings.policy {
             Policy::PickFirst => 0,
             _ => self.turn.fetch_add(1, Ordering::Relaxed) % subchannels.len(),
         };
-        let (mut soon, mut fault): (bool, Option<(Status, Instant)>) = (false, None);
-        let mut again: Option<Instant> = None;
-        for at in 0..subchannels.len() {
-            let subchannel = &subchannels[(start + at) % subchannels.len()];
-            match subchannel.offer() {
-                Offer::Ready(connection) => {
-                    return Next::Done(Ok(subchannel.lease(connection)));
+        let (mut fault, mut again) = (None, None::<Instant>);
+        for last in [false, true] {
+            let mut soon = false;
+            for at in 0..subchannels.len() {
+                let subchannel = &subchannels[(start + at) % subchannels.len()];
+                if last_resort(subchannel) != last {
+                    continue;
                 }
-                Offer::Soon => {
-                    soon = true;
-                    if self.settings.policy == Policy::PickFirst {
-                        break;
+                match subchannel.offer() {
+                    Offer::Ready(lease) => return Next::Done(Ok(lease)),
+                    Offer::Soon => {
+                        soon = true;
+                        if self.settings.policy == Policy::PickFirst {
+                            break;
+                        }
+                    }
+                    Offer::Failed(status, until) => {
+                        again = Some(again.map_or(until, |moment| moment.min(until)));
+                        fault = Some(status);
+                        self.failed.notify_one();
                     }
                 }
-                Offer::Failed(status, until) => {
-                    again = Some(again.map_or(until, |moment| moment.min(until)));
-                    fault = Some((status, until));
-                }
+            }
+            if soon {
+                return Next::Wait(again);
             }
         }
         match fault {
-            Some((status, _)) if !soon => {
-                self.failed.notify_one();
-                if wait_for_ready {
-                    Next::Wait(again)
-                } else {
-                    Next::Done(Err(unavailable(status, subchannels.len())))
-                }
+            Some(status) if !wait_for_ready => {
+                Next::Done(Err(unavailable(status, subchannels.len())))
             }
             _ => Next::Wait(again),
         }
     }
 
-    /// Power of two choices, among the addresses that are connected.
-    fn least_request<'a>(
-        &self,
-        subchannels: &'a [Arc<Subchannel>],
-    ) -> Option<(&'a Arc<Subchannel>, crate::transport::Connection)> {
-        let (first, second) = two_of(subchannels.len());
-        let (first, second) = (&subchannels[first], &subchannels[second]);
-        let (less, more) = if second.calls() < first.calls() {
-            (second, first)
-        } else {
-            (first, second)
+    /// Notes how a call ended, and leaves its address out when it fails too
+    /// often.
+    pub(crate) fn note(&self, subchannel: &Arc<Subchannel>, code: Code) {
+        let Some(choice) = &self.settings.outliers else {
+            return;
         };
-        [less, more]
-            .into_iter()
-            .find_map(|subchannel| match subchannel.offer() {
-                Offer::Ready(connection) => Some((subchannel, connection)),
-                _ => None,
-            })
+        let failed = matches!(
+            code,
+            Code::Unavailable
+                | Code::Internal
+                | Code::Unknown
+                | Code::DataLoss
+                | Code::DeadlineExceeded
+        );
+        if !subchannel.record.note(failed, choice) {
+            return;
+        }
+        let subchannels = self.snapshot();
+        let now = Instant::now();
+        let ejected = |other: &&Arc<Subchannel>| other.record.is_ejected(now);
+        let count = subchannels.iter().filter(ejected).count();
+        if !ejected(&subchannel) && choice.allows(count, subchannels.len()) {
+            subchannel.record.eject(now, choice);
+            let (endpoint, address) = (&subchannel.dialer.endpoint, &subchannel.address);
+            tracing::info!(%endpoint, %address, "left out since its calls fail");
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Arc<[Arc<Subchannel>]> {
@@ -188,14 +234,23 @@ impl Balancer {
     }
 }
 
-/// Two different numbers below `count`, by chance; the same when there is one.
-fn two_of(count: usize) -> (usize, usize) {
+/// Two addresses by chance, the one with fewer calls first (power of two
+/// choices).
+fn two_of(subchannels: &[Arc<Subchannel>]) -> [&Arc<Subchannel>; 2] {
+    let count = subchannels.len();
     let first = fastrand::usize(..count);
-    if count == 1 {
-        return (first, first);
+    let second = if count == 1 {
+        first
+    } else {
+        let second = fastrand::usize(..count - 1);
+        if second >= first { second + 1 } else { second }
+    };
+    let (first, second) = (&subchannels[first], &subchannels[second]);
+    if second.calls() < first.calls() {
+        [second, first]
+    } else {
+        [first, second]
     }
-    let second = fastrand::usize(..count - 1);
-    (first, if second >= first { second + 1 } else { second })
 }
 
 /// The status of a call that found every address failing: the last fault, and
@@ -204,9 +259,7 @@ fn unavailable(status: Status, addresses: usize) -> Status {
     if addresses == 1 {
         return status;
     }
-    let message = format!(
-        "none of {addresses} addresses can be reached; {}",
-        status.message()
-    );
+    let message = status.message();
+    let message = format!("none of {addresses} addresses can be used; {message}");
     Status::new(Code::Unavailable, message)
 }

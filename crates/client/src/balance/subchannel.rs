@@ -5,8 +5,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portolan_rpc::{Code, Status};
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Duration, Instant};
 
+use super::health::{self, Health};
+use super::outlier::Record;
 use super::{Changed, Settings};
 use crate::Address;
 use crate::transport::{Connection, Dialer};
@@ -15,6 +17,7 @@ use crate::transport::{Connection, Dialer};
 pub(crate) struct Subchannel {
     pub(crate) address: Address,
     pub(crate) dialer: Arc<Dialer>,
+    pub(super) record: Record,
     settings: Arc<Settings>,
     changed: Arc<Changed>,
     /// Calls under way, on whichever connection.
@@ -25,22 +28,27 @@ pub(crate) struct Subchannel {
 #[derive(Default)]
 struct State {
     connections: Vec<Connection>,
-    dialing: Option<Dialing>,
+    dialing: Option<Task>,
     /// Attempts to connect that failed since the last that did not.
     failures: u32,
     /// Until when to leave it alone, and why.
     resting: Option<(Instant, Status)>,
+    health: Health,
+    watching: Option<Task>,
 }
 
 /// What an address has for a call.
 pub(crate) enum Offer {
-    /// A connection with room.
-    Ready(Connection),
-    /// One may come.
+    /// A place on a connection.
+    Ready(Lease),
+    /// There may be one soon.
     Soon,
     /// There is none, and until that moment nobody tries.
     Failed(Status, Instant),
 }
+
+/// How soon to look again at an address that says it is not in service.
+const UNHEALTHY: Duration = Duration::from_secs(1);
 
 impl Subchannel {
     pub(crate) fn new(
@@ -52,6 +60,7 @@ impl Subchannel {
         Arc::new(Self {
             address,
             dialer,
+            record: Record::default(),
             settings,
             changed,
             calls: AtomicUsize::new(0),
@@ -64,26 +73,36 @@ impl Subchannel {
         self.calls.load(Ordering::Relaxed)
     }
 
-    /// Counts a call in until the lease is dropped.
-    pub(crate) fn lease(self: &Arc<Self>, connection: Connection) -> Lease {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        connection.calls().fetch_add(1, Ordering::Relaxed);
-        Lease {
-            subchannel: Arc::clone(self),
-            connection,
+    /// How many connections there are.
+    pub(crate) fn connections(&self) -> usize {
+        let state = self.lock();
+        state
+            .connections
+            .iter()
+            .filter(|connection| connection.is_open())
+            .count()
+    }
+
+    /// A place on a connection, if there is one now. Begins nothing unless all
+    /// connections are busy.
+    pub(crate) fn ready(self: &Arc<Self>) -> Option<Lease> {
+        let mut state = self.lock();
+        if self.ailing(&state).is_some() {
+            return None;
         }
+        self.choose(&mut state)
     }
 
-    /// A connection with room, if there is one now. Begins nothing.
-    pub(crate) fn ready(self: &Arc<Self>) -> Option<Connection> {
-        self.choose(&mut self.lock())
-    }
-
-    /// A connection with room, or else the beginning of one.
+    /// A place on a connection, or else the beginning of one.
     pub(crate) fn offer(self: &Arc<Self>) -> Offer {
         let mut state = self.lock();
-        if let Some(connection) = self.choose(&mut state) {
-            return Offer::Ready(connection);
+        if state.connections.iter().any(Connection::is_open)
+            && let Some(offer) = self.ailing(&state)
+        {
+            return offer;
+        }
+        if let Some(lease) = self.choose(&mut state) {
+            return Offer::Ready(lease);
         }
         if state.dialing.is_some() {
             return Offer::Soon;
@@ -99,9 +118,25 @@ impl Subchannel {
         Offer::Soon
     }
 
-    /// The connection with the fewest calls, and another one begun where all
-    /// are busy.
-    fn choose(self: &Arc<Self>, state: &mut State) -> Option<Connection> {
+    /// What there is instead of a place while the server is not in service.
+    fn ailing(&self, state: &State) -> Option<Offer> {
+        self.settings.health_service.as_ref()?;
+        match state.health {
+            Health::Serving => None,
+            Health::Unknown => Some(Offer::Soon),
+            Health::NotServing => {
+                let message = format!("{}: the server is not in service", self.dialer.endpoint);
+                let status = Status::new(Code::Unavailable, message);
+                Some(Offer::Failed(status, Instant::now() + UNHEALTHY))
+            }
+        }
+    }
+
+    /// The first connection that is not busy, or of busy ones that with the
+    /// fewest calls; then another one is begun. Calls that share a connection
+    /// share its system calls, too.
+    fn choose(self: &Arc<Self>, state: &mut State) -> Option<Lease> {
+        let busy = self.settings.calls_per_connection.max(1);
         let mut best: Option<(usize, &Connection)> = None;
         let mut closed = false;
         for connection in &state.connections {
@@ -110,24 +145,39 @@ impl Subchannel {
                 continue;
             }
             let calls = connection.calls().load(Ordering::Relaxed);
-            if best.is_none_or(|(fewest, _)| calls < fewest) {
+            let room = connection.room();
+            if calls < room && best.is_none_or(|(fewest, _)| calls < fewest) {
                 best = Some((calls, connection));
+                if calls < busy {
+                    break;
+                }
             }
         }
         let best = best.map(|(calls, connection)| (calls, connection.clone()));
         if closed {
             state.connections.retain(Connection::is_open);
         }
-        let (calls, connection) = best?;
-        let room = connection.room();
-        if calls >= room.min(self.settings.calls_per_connection)
+        let free = best.as_ref().is_some_and(|(calls, _)| *calls < busy);
+        if !free
+            && !state.connections.is_empty()
             && state.connections.len() < self.settings.max_connections
             && state.dialing.is_none()
             && state.resting.is_none()
         {
             self.dial(state);
         }
-        (calls < room).then_some(connection)
+        // Counted under the lock: a server that takes so many calls gets no
+        // more.
+        best.map(|(_, connection)| self.lease(connection))
+    }
+
+    fn lease(self: &Arc<Self>, connection: Connection) -> Lease {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        connection.calls().fetch_add(1, Ordering::Relaxed);
+        Lease {
+            subchannel: Arc::clone(self),
+            connection,
+        }
     }
 
     fn dial(self: &Arc<Self>, state: &mut State) {
@@ -135,32 +185,42 @@ impl Subchannel {
         let dialer = Arc::clone(&self.dialer);
         let address = self.address.clone();
         let changed = Arc::clone(&self.changed);
+        let timing = self.settings.timing;
         // The state owns the task, and ends it with the subchannel.
-        state.dialing = Some(Dialing(tokio::spawn(async move {
+        state.dialing = Some(Task(tokio::spawn(async move {
             let mut attempt = Attempt {
                 subchannel,
                 connected: Err("the attempt to connect was given up".to_owned()),
             };
-            attempt.connected = async {
-                let io = dialer.dial(&address).await?;
-                let name = dialer.name(&address, "");
-                let name = name.trim_end_matches(": ").to_owned();
-                Connection::open(io, name, move || changed.all()).await
-            }
-            .await;
+            attempt.connected = dialer.open(&address, timing, move || changed.all()).await;
         })));
     }
 
-    fn dialed(&self, connected: Result<Connection, String>) {
+    fn dialed(self: &Arc<Self>, connected: Result<Connection, String>) {
         let mut state = self.lock();
         // The task is at its end, so that nothing is cut off.
         state.dialing = None;
         match connected {
             Ok(connection) => {
-                tracing::debug!(endpoint = %self.dialer.endpoint, address = %self.address, "connected");
+                let (endpoint, address) = (&self.dialer.endpoint, &self.address);
+                tracing::debug!(%endpoint, %address, "connected");
+                if state
+                    .connections
+                    .iter()
+                    .all(|connection| !connection.is_open())
+                {
+                    state.health = Health::Unknown;
+                }
                 state.connections.push(connection);
                 state.failures = 0;
                 state.resting = None;
+                if let Some(service) = &self.settings.health_service
+                    && state.watching.is_none()
+                {
+                    let watch = health::watch(Arc::downgrade(self), service.clone());
+                    state.watching = Some(Task(tokio::spawn(watch)));
+                }
+                self.settings.connected.send_modify(|count| *count += 1);
             }
             Err(reason) => {
                 tracing::debug!(reason, "no connection");
@@ -172,6 +232,35 @@ impl Subchannel {
         }
         drop(state);
         self.changed.all();
+    }
+
+    /// Any connection that is open, for calls of our own.
+    pub(super) fn any_connection(&self) -> Option<Connection> {
+        let state = self.lock();
+        state
+            .connections
+            .iter()
+            .find(|connection| connection.is_open())
+            .cloned()
+    }
+
+    pub(super) fn set_health(&self, health: Health) {
+        let mut state = self.lock();
+        if std::mem::replace(&mut state.health, health) != health {
+            drop(state);
+            tracing::debug!(endpoint = %self.dialer.endpoint, address = %self.address, ?health, "health");
+            self.changed.all();
+        }
+    }
+
+    /// The watch of the health has come to its end.
+    pub(super) fn watched_out(&self) {
+        self.lock().watching = None;
+    }
+
+    /// Whether outliers are looked for, and this one is left out now.
+    pub(crate) fn is_ejected(&self) -> bool {
+        self.settings.outliers.is_some() && self.record.is_ejected(Instant::now())
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -195,10 +284,10 @@ impl Drop for Attempt {
     }
 }
 
-/// The task of an attempt.
-struct Dialing(JoinHandle<()>);
+/// A task that ends with its owner.
+struct Task(JoinHandle<()>);
 
-impl Drop for Dialing {
+impl Drop for Task {
     fn drop(&mut self) {
         self.0.abort();
     }

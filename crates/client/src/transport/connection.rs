@@ -1,234 +1,369 @@
-//! A connection that speaks HTTP/2.
+//! The connection as calls see it.
 
-use std::future::{Future, poll_fn};
-use std::pin::Pin;
+use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use h2::client::{Builder, SendRequest};
-use h2::{Reason, RecvStream, SendStream};
-use http::{Request, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use portolan_rpc::{BoxError, Code, Status};
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::Upload;
+use super::driver::Driver;
+use super::frame;
 use super::io::Io;
+use super::receive::{MAX_FRAME, MAX_HEADERS};
+use super::state::{self, Sent, State};
+use super::stream;
 use super::upload::Piece;
+use super::{Failure, Head, Timing, Upload};
 
-/// A connection; clones share it, and it is closed with the last of them and
-/// its last call.
+/// A connection; clones share it. It is closed when the last clone is gone and
+/// the last call is over.
 #[derive(Clone)]
-pub(crate) struct Connection {
-    send: SendRequest<Bytes>,
-    shared: Arc<Shared>,
-}
+pub(crate) struct Connection(Arc<Handle>);
 
-struct Shared {
+/// Goes with the last clone.
+struct Handle(Arc<Shared>);
+
+/// What calls share with the connection's task.
+pub(super) struct Shared {
+    /// The endpoint, for errors.
+    pub(super) name: String,
+    state: Mutex<State>,
     open: AtomicBool,
+    /// How many calls the server takes at a time.
+    room: AtomicUsize,
     /// Calls under way, as whoever leases the connection counts them.
     calls: AtomicUsize,
-    /// Why it ended.
-    reason: OnceLock<String>,
-    /// The endpoint, for errors.
-    name: String,
+    /// Told once when no more calls are taken.
+    ended: Mutex<Option<Ended>>,
 }
 
-/// Why a call got no answer.
-pub(crate) enum Failure {
-    /// The server has not begun to work on it: it may be sent again.
-    Unprocessed(Status),
-    /// Nobody knows how far it got.
-    Broken(Status),
-}
-
-impl Failure {
-    pub(crate) fn into_status(self) -> Status {
-        match self {
-            Self::Unprocessed(status) | Self::Broken(status) => status,
-        }
-    }
-}
+type Ended = Box<dyn FnOnce() + Send>;
 
 impl Connection {
-    /// Begins HTTP/2 on a stream. `closed` is called once, when it is over.
+    /// Begins HTTP/2 on a stream, and waits for the server to do so. `ended` is
+    /// called once, when the connection takes no more calls.
     pub(crate) async fn open(
         io: Io,
         name: String,
-        closed: impl FnOnce() + Send + 'static,
+        https: bool,
+        authority: HeaderValue,
+        timing: Timing,
+        ended: impl FnOnce() + Send + 'static,
     ) -> Result<Self, String> {
-        let handshake = Builder::new()
-            .enable_push(false)
-            .initial_window_size(1 << 20)
-            .initial_connection_window_size(8 << 20)
-            .max_frame_size(1 << 17)
-            .handshake::<_, Bytes>(io);
-        let (send, connection) = handshake
-            .await
-            .map_err(|error| format!("{name}: HTTP/2 failed: {error}"))?;
+        let mut state = State::new(https, authority);
+        state.outbox.append(|out| {
+            out.extend_from_slice(frame::PREFACE);
+            let settings = [
+                (frame::ENABLE_PUSH, 0),
+                (frame::INITIAL_WINDOW_SIZE, stream::WINDOW),
+                (frame::MAX_FRAME_SIZE, MAX_FRAME as u32),
+                (frame::MAX_HEADER_LIST_SIZE, MAX_HEADERS as u32),
+            ];
+            frame::settings(out, &settings);
+            // A connection begins with this window (RFC 9113 §6.9.2).
+            frame::window_update(out, 0, state::WINDOW - 65_535);
+        });
         let shared = Arc::new(Shared {
+            name,
+            room: AtomicUsize::new(state.max_streams),
+            state: Mutex::new(state),
             open: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
-            reason: OnceLock::new(),
-            name,
+            ended: Mutex::new(Some(Box::new(ended))),
         });
-        let watched = Arc::clone(&shared);
-        // It owns itself: it ends with the last handle and the last call.
-        tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                let _ = watched.reason.set(error.to_string());
-            }
-            watched.open.store(false, Ordering::Release);
-            closed();
-        });
-        Ok(Self { send, shared })
+        let connection = Self(Arc::new(Handle(Arc::clone(&shared))));
+        let (begun, beginning) = oneshot::channel();
+        // It ends by itself: with the server, or with the last clone of the
+        // connection and its last call.
+        tokio::spawn(Driver::new(io, shared, timing, begun).run());
+        match beginning.await {
+            Ok(Ok(())) => Ok(connection),
+            Ok(Err(reason)) => Err(reason),
+            Err(_) => Err("the connection was dropped".to_owned()),
+        }
     }
 
     /// Whether calls can be made.
     pub(crate) fn is_open(&self) -> bool {
-        self.shared.open.load(Ordering::Acquire)
+        self.shared().is_open()
     }
 
     /// Calls under way, counted by whoever makes them.
     pub(crate) fn calls(&self) -> &AtomicUsize {
-        &self.shared.calls
+        &self.shared().calls
     }
 
     /// How many calls the server takes at a time.
     pub(crate) fn room(&self) -> usize {
-        self.send.current_max_send_streams()
+        self.shared().room.load(Ordering::Acquire)
     }
 
     /// Sends a request and gives the head of the response, with a body that
-    /// still has to come. A failed call gives back what it was to send.
+    /// still has to come. A call that failed, or is over with all of its answer,
+    /// gives back what it was to send. Dropped, before or after, it cancels the
+    /// call.
     pub(crate) async fn call(
         &self,
-        request: Request<()>,
+        head: &Head<'_>,
         upload: Upload,
-    ) -> Result<Response<Incoming>, (Failure, Upload)> {
-        let mut send = match self.send.clone().ready().await {
-            Ok(send) => send,
-            Err(error) => {
-                let status = self.status(&error);
-                return Err((Failure::Unprocessed(status), upload));
-            }
-        };
-        let end = upload.is_over();
-        let (mut response, stream) = match send.send_request(request, end) {
-            Ok(sent) => sent,
-            Err(error) => return Err((Failure::Unprocessed(self.status(&error)), upload)),
-        };
+    ) -> Result<(Response<Incoming>, Option<Upload>), (Failure, Upload)> {
         let mut pump = Pump {
-            stream,
+            shared: self.shared(),
             upload,
-            rest: Bytes::new(),
-            ends: false,
-            over: end,
+            ahead: None,
+            over: false,
         };
-        let head = poll_fn(|context| {
-            if let Poll::Ready(Err(status)) = pump.poll(context) {
+        let mut call: Option<Call> = None;
+        let answer = poll_fn(|context| {
+            if call.is_none() {
+                call = Some(self.begin(head, &mut pump, context)?);
+            }
+            let Some(call) = &call else {
+                return Poll::Pending;
+            };
+            if let Poll::Ready(Err(status)) = pump.poll(call.id, context) {
                 return Poll::Ready(Err(Failure::Broken(status)));
             }
-            Pin::new(&mut response)
-                .poll(context)
-                .map_err(|error| self.failure(&error))
+            let mut state = self.shared().lock();
+            let (status, headers) = ready!(state.take_head(call.id, context))?;
+            let rest = if pump.over {
+                state.take_rest(call.id)
+            } else {
+                None
+            };
+            drop(state);
+            Poll::Ready(Ok((status, headers, rest)))
         })
         .await;
-        match head {
-            Err(failure) => Err((failure, pump.upload)),
-            Ok(response) => {
-                pump.upload.commit();
-                let pumping = (!pump.over).then(|| {
-                    let task = poll_fn(move |context| pump.poll(context).map(drop));
-                    Pumping(tokio::spawn(task))
+        let Pump {
+            mut upload,
+            ahead,
+            over,
+            ..
+        } = pump;
+        let (status, headers, rest) = match answer {
+            Ok(answer) => answer,
+            Err(failure) => {
+                drop(call);
+                return Err((failure, upload));
+            }
+        };
+        let (incoming, upload) = match (rest, call) {
+            (Some(rest), _) => {
+                let complete = rest.trailers.is_none() && rest.data.is_empty();
+                let incoming = Incoming {
+                    data: rest.data,
+                    trailers: rest.trailers,
+                    call: None,
+                    over: complete,
+                    pumping: None,
+                };
+                (incoming, Some(upload))
+            }
+            (None, call) => {
+                upload.commit();
+                let shared = Arc::clone(&self.0.0);
+                let pumping = call.as_ref().filter(|_| !over).map(|call| {
+                    let id = call.id;
+                    Pumping(tokio::spawn(async move {
+                        let mut pump = Pump {
+                            shared: &shared,
+                            upload,
+                            ahead,
+                            over,
+                        };
+                        if let Err(status) = poll_fn(|context| pump.poll(id, context)).await {
+                            shared.break_off(id, status);
+                        }
+                    }))
                 });
-                Ok(response.map(|body| Incoming {
-                    body,
-                    data_over: false,
-                    name: Arc::clone(&self.shared),
-                    _pumping: pumping,
-                }))
+                let incoming = Incoming {
+                    data: VecDeque::new(),
+                    trailers: None,
+                    call,
+                    over: false,
+                    pumping,
+                };
+                (incoming, None)
+            }
+        };
+        let mut response = Response::new(incoming);
+        *response.status_mut() = status;
+        *response.version_mut() = http::Version::HTTP_2;
+        *response.headers_mut() = headers;
+        Ok((response, upload))
+    }
+
+    /// Puts the head of a call into the outbox, with what there is of its body.
+    fn begin(
+        &self,
+        head: &Head<'_>,
+        pump: &mut Pump<'_>,
+        context: &mut Context<'_>,
+    ) -> Result<Call, Failure> {
+        // A request that is refused or broken off before it has begun costs
+        // nothing, and one that is small and whole goes out in one go.
+        let first = match pump.upload.poll_piece(context) {
+            Poll::Pending => None,
+            Poll::Ready(Ok(piece)) => Some(piece),
+            Poll::Ready(Err(error)) => return Err(Failure::Broken(broke_off(error))),
+        };
+        let over = matches!(first, Some(Piece::End));
+        let shared = self.shared();
+        let mut state = shared.lock();
+        let opened = state.open(head, over, context.waker());
+        if state.ending.is_some() {
+            shared.publish(&state);
+        }
+        let id = opened?;
+        pump.over = over;
+        if let Some(Piece::Data(mut data, last)) = first {
+            match state.send(id, &mut data, last, context.waker()) {
+                Sent::All => pump.over = last,
+                Sent::Blocked => pump.ahead = Some((data, last)),
+                Sent::Gone => pump.over = true,
             }
         }
-    }
-
-    fn failure(&self, error: &h2::Error) -> Failure {
-        let status = self.status(error);
-        if error.is_remote() && error.reason() == Some(Reason::REFUSED_STREAM) {
-            Failure::Unprocessed(status)
-        } else {
-            Failure::Broken(status)
+        let driver = state.waken();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
         }
+        Ok(Call {
+            shared: Arc::clone(&self.0.0),
+            id,
+        })
     }
 
-    fn status(&self, error: &h2::Error) -> Status {
-        self.shared.status(error)
+    fn shared(&self) -> &Shared {
+        &self.0.0
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.forgotten = true;
+        let driver = state.driver.take();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 }
 
 impl Shared {
-    /// The status for an error of HTTP/2 (gRPC over HTTP/2, "Errors").
-    fn status(&self, error: &h2::Error) -> Status {
-        let code = match error.reason() {
-            Some(Reason::CANCEL) if error.is_reset() => Code::Cancelled,
-            Some(Reason::ENHANCE_YOUR_CALM) if error.is_reset() => Code::ResourceExhausted,
-            Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
-            Some(Reason::REFUSED_STREAM) | None => Code::Unavailable,
-            Some(_) if error.is_reset() => Code::Internal,
-            Some(_) => Code::Unavailable,
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.open.load(Ordering::Acquire)
+    }
+
+    /// Makes known what can be asked without the lock.
+    pub(super) fn publish(&self, state: &State) {
+        let room = state.max_streams.saturating_sub(state.cancelled.lingering);
+        self.room.store(room, Ordering::Release);
+        if state.ending.is_some() {
+            self.close();
+        }
+    }
+
+    /// Takes no more calls.
+    pub(super) fn close(&self) {
+        if self.open.swap(false, Ordering::AcqRel) {
+            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(ended) = ended.take() {
+                ended();
+            }
+        }
+    }
+
+    /// Ends a call whose request fails while its answer comes.
+    fn break_off(&self, id: u32, status: Status) {
+        let mut state = self.lock();
+        let Some(stream) = state.streams.get_mut(&id) else {
+            return;
         };
-        let name = &self.name;
-        Status::new(code, format!("{name}: {error}"))
+        let reader = stream.reader.take();
+        if stream.end.is_none() {
+            // Taking the end resets the stream, since its request has none.
+            stream.end = Some(Err(Failure::Broken(status)));
+        }
+        drop(state);
+        if let Some(reader) = reader {
+            reader.wake();
+        }
+    }
+}
+
+/// A call's hold on its stream: dropped, it lets the stream go.
+struct Call {
+    shared: Arc<Shared>,
+    id: u32,
+}
+
+impl Drop for Call {
+    fn drop(&mut self) {
+        let mut state = self.shared.lock();
+        state.abandon(self.id);
+        self.shared.publish(&state);
+        let driver = state.waken();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
+        }
     }
 }
 
 /// Sends a request's body.
-struct Pump {
-    stream: SendStream<Bytes>,
+struct Pump<'a> {
+    shared: &'a Shared,
     upload: Upload,
-    /// What the connection had no room for yet.
-    rest: Bytes,
-    /// Whether the body ends with that.
-    ends: bool,
+    /// What the server had no room for yet, and whether the body ends with it.
+    ahead: Option<(Bytes, bool)>,
     over: bool,
 }
 
-impl Pump {
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        loop {
-            if self.over {
-                return Poll::Ready(Ok(()));
-            }
-            if self.rest.is_empty() {
-                match ready!(self.upload.poll_piece(context)) {
-                    Ok(Piece::Data(data, ends)) => {
-                        self.stream.reserve_capacity(data.len());
-                        (self.rest, self.ends) = (data, ends);
-                    }
-                    Ok(Piece::End) => {
-                        self.over = true;
-                        // A stream that is gone says so on its other side.
-                        let _ = self.stream.send_data(Bytes::new(), true);
-                    }
+impl Pump<'_> {
+    fn poll(&mut self, id: u32, context: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        while !self.over {
+            let (mut data, last) = match self.ahead.take() {
+                Some(ahead) => ahead,
+                None => match ready!(self.upload.poll_piece(context)) {
+                    Ok(Piece::Data(data, last)) => (data, last),
+                    Ok(Piece::End) => (Bytes::new(), true),
                     Err(error) => {
                         self.over = true;
-                        self.stream.send_reset(Reason::CANCEL);
                         return Poll::Ready(Err(broke_off(error)));
                     }
-                }
-                continue;
+                },
+            };
+            let mut state = self.shared.lock();
+            let sent = state.send(id, &mut data, last, context.waker());
+            let driver = state.waken();
+            drop(state);
+            if let Some(driver) = driver {
+                driver.wake();
             }
-            match ready!(self.stream.poll_capacity(context)) {
-                Some(Ok(room)) => {
-                    let piece = self.rest.split_to(room.min(self.rest.len()));
-                    let last = self.ends && self.rest.is_empty();
-                    self.over = self.stream.send_data(piece, last).is_err() || last;
+            match sent {
+                Sent::All => self.over = last,
+                Sent::Gone => self.over = true,
+                Sent::Blocked => {
+                    self.ahead = Some((data, last));
+                    return Poll::Pending;
                 }
-                Some(Err(_)) | None => self.over = true,
             }
         }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -243,10 +378,13 @@ impl Drop for Pumping {
 
 /// The body of a response. Dropped early, it cancels its call.
 pub(crate) struct Incoming {
-    body: RecvStream,
-    data_over: bool,
-    name: Arc<Shared>,
-    _pumping: Option<Pumping>,
+    /// What has all come, and is off the connection.
+    data: VecDeque<Bytes>,
+    trailers: Option<HeaderMap>,
+    /// Or the stream that it comes from.
+    call: Option<Call>,
+    over: bool,
+    pumping: Option<Pumping>,
 }
 
 impl Incoming {
@@ -254,25 +392,42 @@ impl Incoming {
         &mut self,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if !self.data_over {
-            match ready!(self.body.poll_data(context)) {
-                Some(Ok(data)) => {
-                    // What the reader takes makes room for as much.
-                    let _ = self.body.flow_control().release_capacity(data.len());
-                    return Poll::Ready(Some(Ok(Frame::data(data))));
-                }
-                Some(Err(error)) => return Poll::Ready(Some(Err(self.name.status(&error)))),
-                None => self.data_over = true,
+        let Some(call) = &self.call else {
+            if let Some(data) = self.data.pop_front() {
+                self.over = self.data.is_empty() && self.trailers.is_none();
+                return Poll::Ready(Some(Ok(Frame::data(data))));
             }
+            self.over = true;
+            return Poll::Ready(
+                self.trailers
+                    .take()
+                    .map(|trailers| Ok(Frame::trailers(trailers))),
+            );
+        };
+        let mut state = call.shared.lock();
+        let frame = state.take_frame(call.id, context);
+        let driver = state.waken();
+        drop(state);
+        if let Some(driver) = driver {
+            driver.wake();
         }
-        match ready!(self.body.poll_trailers(context)) {
-            Ok(trailers) => Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers)))),
-            Err(error) => Poll::Ready(Some(Err(self.name.status(&error)))),
+        let frame = ready!(frame);
+        if !matches!(&frame, Some(Ok(frame)) if frame.is_data()) {
+            self.over = true;
+            self.call = None;
+            self.pumping = None;
         }
+        Poll::Ready(frame)
     }
 
+    /// Whether there is nothing more.
     pub(crate) fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.over
+    }
+
+    /// Whether all of it has come.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.call.is_none()
     }
 }
 

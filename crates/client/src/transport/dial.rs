@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use http::HeaderValue;
 use rustls::CertificateError;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -11,6 +12,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::io::Io;
+use super::{Connection, Timing};
 use crate::{Address, Endpoint, Tls, TlsError};
 
 /// How the addresses of one endpoint are connected to.
@@ -38,27 +40,37 @@ impl Dialer {
         })
     }
 
-    /// A stream, or why there is none, in words that name the endpoint.
-    pub(crate) async fn dial(&self, address: &Address) -> Result<Io, String> {
-        match tokio::time::timeout(self.timeout, self.connect(address)).await {
-            Ok(Ok(io)) => Ok(io),
-            Ok(Err(reason)) => Err(self.name(address, &reason)),
-            Err(_) => {
-                let timeout = self.timeout;
-                Err(self.name(address, &format!("no connection within {timeout:?}")))
-            }
+    /// A connection that takes calls, or why there is none, in words that name
+    /// the endpoint. `ended` is called when it takes no more.
+    pub(crate) async fn open(
+        &self,
+        address: &Address,
+        timing: Timing,
+        ended: impl FnOnce() + Send + 'static,
+    ) -> Result<Connection, String> {
+        let name = self.name(address);
+        let open = async {
+            let io = self.connect(address).await;
+            let io = io.map_err(|reason| format!("{name}: {reason}"))?;
+            let authority = HeaderValue::from_str(self.endpoint.authority().as_str());
+            let authority = authority.map_err(|_| format!("{name}: its name is no header"))?;
+            let https = self.endpoint.is_tls();
+            Connection::open(io, name.clone(), https, authority, timing, ended).await
+        };
+        match tokio::time::timeout(self.timeout, open).await {
+            Ok(opened) => opened,
+            Err(_) => Err(format!("{name}: no connection within {:?}", self.timeout)),
         }
     }
 
-    /// A fault in words that name the endpoint, and the address where that is
-    /// not the same.
-    pub(crate) fn name(&self, address: &Address, reason: &str) -> String {
+    /// The endpoint, and the address where that is not the same.
+    fn name(&self, address: &Address) -> String {
         let endpoint = self.endpoint.to_string();
         let address = address.to_string();
         if endpoint.ends_with(&address) {
-            format!("{endpoint}: {reason}")
+            endpoint
         } else {
-            format!("{endpoint} ({address}): {reason}")
+            format!("{endpoint} ({address})")
         }
     }
 

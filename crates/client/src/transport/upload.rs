@@ -79,11 +79,6 @@ impl Upload {
         }
     }
 
-    /// Whether nothing is left to send, as far as that is known.
-    pub(crate) fn is_over(&self) -> bool {
-        (self.ended || self.body.is_end_stream()) && self.taken >= self.sent.len()
-    }
-
     /// Begins anew, for another attempt; false when that cannot be.
     pub(crate) fn rewind(&mut self) -> bool {
         if self.remembers {
@@ -141,11 +136,11 @@ mod tests {
         let mut upload = Upload::new(body(&["a", "", "b", "c"]), 3);
         assert_eq!(next(&mut upload).unwrap(), "a");
         assert_eq!(next(&mut upload).unwrap(), "b");
-        assert!(upload.rewind() && !upload.is_over());
+        assert!(upload.rewind());
         for piece in ["a", "b", "c"] {
             assert_eq!(next(&mut upload).unwrap(), piece);
         }
-        assert!(next(&mut upload).is_none() && upload.is_over());
+        assert!(next(&mut upload).is_none());
         assert!(upload.rewind());
         assert_eq!(next(&mut upload).unwrap(), "a");
         upload.commit();

@@ -1,0 +1,195 @@
+//! How often a call is tried (gRPC A6, "gRPC Retry Design"): once, and again
+//! where that is safe: when no server has begun to work on it, or when the
+//! method's policy says so, nothing of an answer has come, and what was sent is
+//! still known.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, Response};
+use portolan_rpc::{Body, Code, Deadline, GRPC_STATUS, Status};
+
+use crate::balance::Subchannel;
+use crate::channel::Core;
+use crate::reply::{Reply, code_of};
+use crate::service_config::{MethodConfig, RetryPolicy};
+use crate::transport::{Failure, Head, Upload};
+
+/// How often a request is sent that no server has begun to work on.
+const MAX_UNPROCESSED: u32 = 5;
+
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
+
+/// One call, however often it is tried.
+pub(crate) struct Attempts<'a> {
+    core: &'a Arc<Core>,
+    head: &'a Parts,
+    upload: Upload,
+    deadline: Deadline,
+    wait_for_ready: bool,
+    retry: Option<&'a RetryPolicy>,
+    /// How often it was tried, how often in a row after growing pauses, and how
+    /// often it came back untouched.
+    made: u32,
+    pauses: u32,
+    unprocessed: u32,
+    /// Which address has just failed it.
+    failed: Option<Arc<Subchannel>>,
+}
+
+/// What a server wants of those who would try again.
+enum Pushback {
+    Unsaid,
+    After(Duration),
+    Never,
+}
+
+impl<'a> Attempts<'a> {
+    pub(crate) fn new(
+        core: &'a Arc<Core>,
+        head: &'a Parts,
+        body: Body,
+        deadline: Deadline,
+        method: Option<&'a MethodConfig>,
+    ) -> Self {
+        Self {
+            core,
+            head,
+            upload: Upload::new(body, core.replay_limit),
+            deadline,
+            wait_for_ready: method
+                .and_then(|method| method.wait_for_ready)
+                .unwrap_or(core.wait_for_ready),
+            retry: method.and_then(|method| method.retry.as_ref()),
+            made: 0,
+            pauses: 0,
+            unprocessed: 0,
+            failed: None,
+        }
+    }
+
+    pub(crate) async fn run(mut self) -> Result<Response<Body>, Status> {
+        let place = match &self.core.gate {
+            Some(gate) => Some(gate.enter().await?),
+            None => None,
+        };
+        let path = self.head.uri.path();
+        loop {
+            let picked = self
+                .core
+                .balancer
+                .pick(self.wait_for_ready, self.failed.as_ref())
+                .await;
+            let lease = match picked {
+                Ok(lease) => lease,
+                Err(status) => {
+                    self.made += 1;
+                    match self.again(status.code(), &Pushback::Unsaid) {
+                        None => return Err(status),
+                        Some(pause) => tokio::time::sleep(pause).await,
+                    }
+                    continue;
+                }
+            };
+            let head = Head {
+                path,
+                headers: &self.head.headers,
+                deadline: self.deadline,
+                previous_attempts: self.made,
+            };
+            let status = match lease.connection.call(&head, self.upload).await {
+                Ok((response, upload)) => {
+                    let trailers_only = upload.filter(|_| {
+                        response.body().is_end_stream()
+                            && response.headers().contains_key(GRPC_STATUS)
+                    });
+                    let Some(upload) = trailers_only else {
+                        let observer = self.core.observer();
+                        let deadline = self.deadline;
+                        return Ok(response.map(|incoming| {
+                            Body::new(Reply::new(incoming, lease, deadline, observer, place))
+                        }));
+                    };
+                    self.upload = upload;
+                    self.made += 1;
+                    let code = code_of(response.headers());
+                    if let Some(observer) = self.core.observer() {
+                        observer.ended(lease.subchannel(), code);
+                    }
+                    match self.again(code, &pushback(response.headers())) {
+                        None => return Ok(response.map(|_| Body::empty())),
+                        Some(pause) => {
+                            self.failed = Some(Arc::clone(lease.subchannel()));
+                            drop(lease);
+                            tokio::time::sleep(pause).await;
+                            continue;
+                        }
+                    }
+                }
+                Err((Failure::Unprocessed(status), upload)) => {
+                    self.upload = upload;
+                    self.unprocessed += 1;
+                    if self.unprocessed < MAX_UNPROCESSED && self.upload.rewind() {
+                        self.failed = Some(Arc::clone(lease.subchannel()));
+                        continue;
+                    }
+                    status
+                }
+                Err((Failure::Broken(status), upload)) => {
+                    self.upload = upload;
+                    status
+                }
+            };
+            self.made += 1;
+            self.core.balancer.note(lease.subchannel(), status.code());
+            match self.again(status.code(), &Pushback::Unsaid) {
+                None => return Err(status),
+                Some(pause) => {
+                    self.failed = Some(Arc::clone(lease.subchannel()));
+                    drop(lease);
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+    }
+
+    /// Whether a call that failed so is tried again, and after which pause.
+    fn again(&mut self, code: Code, pushback: &Pushback) -> Option<Duration> {
+        let policy = self.retry.filter(|policy| policy.retries(code))?;
+        let throttle = self.core.throttle.as_ref();
+        let within_budget = throttle.is_none_or(crate::throttle::Throttle::failed);
+        let pause = match pushback {
+            Pushback::Never => return None,
+            // The pauses begin anew behind one that the server has asked for.
+            Pushback::After(pause) => {
+                self.pauses = 0;
+                *pause
+            }
+            Pushback::Unsaid => {
+                self.pauses += 1;
+                policy.pause(self.pauses, fastrand::f64())
+            }
+        };
+        // A pause beyond the deadline would only hide why the call failed.
+        let in_time = self.deadline.remaining().is_none_or(|left| pause < left);
+        let allowed = self.made < policy.max_attempts && within_budget && in_time;
+        (allowed && self.upload.rewind()).then_some(pause)
+    }
+}
+
+/// What the server says of retries (A6, "Pushback").
+fn pushback(headers: &HeaderMap) -> Pushback {
+    let Some(value) = headers.get(PUSHBACK) else {
+        return Pushback::Unsaid;
+    };
+    match value
+        .to_str()
+        .ok()
+        .and_then(|text| text.parse::<u32>().ok())
+    {
+        Some(millis) => Pushback::After(Duration::from_millis(millis.into())),
+        // Negative, or not a number.
+        None => Pushback::Never,
+    }
+}

@@ -1,0 +1,125 @@
+//! Asks an address whether it is in service (gRPC, "Health Checking Protocol";
+//! A17, "Client-Side Health Checking").
+
+use std::sync::Weak;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http_body::Frame;
+use portolan_rpc::{Body, Code, Deadline, Status};
+use prost::Message;
+
+use super::Subchannel;
+use crate::transport::{Head, Incoming, Upload};
+use crate::typed::{self, Messages};
+
+const WATCH: &str = "/grpc.health.v1.Health/Watch";
+/// What a health message may have.
+const LIMIT: usize = 64 * 1024;
+/// How long to wait after a watch that broke off, while the connection stands.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What is known of an address.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Health {
+    /// Nothing yet.
+    #[default]
+    Unknown,
+    Serving,
+    NotServing,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Request {
+    #[prost(string, tag = "1")]
+    service: String,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct Response {
+    #[prost(int32, tag = "1")]
+    status: i32,
+}
+
+/// `SERVING` of `grpc.health.v1.HealthCheckResponse.ServingStatus`.
+const SERVING: i32 = 1;
+
+/// Watches for as long as there are connections to the address.
+pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
+    loop {
+        let Some(strong) = subchannel.upgrade() else {
+            return;
+        };
+        let Some(connection) = strong.any_connection() else {
+            strong.watched_out();
+            return;
+        };
+        drop(strong);
+        let request = Request {
+            service: service.clone(),
+        };
+        let upload = Upload::new(Body::from(typed::encode(&request)), 0);
+        let head = Head {
+            path: WATCH,
+            headers: &HeaderMap::new(),
+            deadline: Deadline::NEVER,
+            previous_attempts: 0,
+        };
+        let status = match connection.call(&head, upload).await {
+            Ok((response, _)) => {
+                drop(connection);
+                let response = response.map(|incoming| Body::new(Watched(incoming)));
+                follow(&subchannel, response).await
+            }
+            Err((failure, _)) => failure.into_status(),
+        };
+        let Some(strong) = subchannel.upgrade() else {
+            return;
+        };
+        if status.code() == Code::Unimplemented {
+            // A server without health checks is taken to be well.
+            strong.set_health(Health::Serving);
+            strong.watched_out();
+            return;
+        }
+        tracing::debug!(reason = status.message(), "the health watch broke off");
+        strong.set_health(Health::NotServing);
+        drop(strong);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// Takes what the server says, until it stops. Why it did.
+async fn follow(subchannel: &Weak<Subchannel>, response: http::Response<Body>) -> Status {
+    let mut messages = match Messages::<Response>::of(response, LIMIT) {
+        Ok(messages) => messages,
+        Err(status) => return status,
+    };
+    loop {
+        let health = match messages.next().await {
+            Ok(Some(response)) if response.status == SERVING => Health::Serving,
+            Ok(Some(_)) => Health::NotServing,
+            Ok(None) => return Status::new(Code::Unavailable, "the server ended it"),
+            Err(status) => return status,
+        };
+        match subchannel.upgrade() {
+            Some(strong) => strong.set_health(health),
+            None => return Status::new(Code::Cancelled, "nobody is interested"),
+        }
+    }
+}
+
+/// An answer as a body.
+struct Watched(Incoming);
+
+impl http_body::Body for Watched {
+    type Data = bytes::Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<Frame<bytes::Bytes>, Status>>> {
+        self.0.poll_frame(context)
+    }
+}
