@@ -18,6 +18,8 @@ use tokio::runtime::Handle;
 use tokio::task::coop;
 use tokio_util::task::TaskTracker;
 
+use crate::vigil::Traffic;
+
 type Call = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// How long a call may work at a time in the connection's task.
@@ -38,7 +40,7 @@ pub(crate) struct Calls {
     tasks: TaskTracker,
     seat: Arc<Seat>,
     /// Every call has a strong clone, and those are counted.
-    running: Weak<()>,
+    running: Weak<Traffic>,
 }
 
 /// Room for one call in the connection's task.
@@ -67,7 +69,7 @@ pub(crate) struct Seated {
 
 impl Calls {
     /// The calls of one connection; `running` has a clone for each.
-    pub(crate) fn new(tasks: TaskTracker, running: Weak<()>) -> (Self, Seated) {
+    pub(crate) fn new(tasks: TaskTracker, running: Weak<Traffic>) -> (Self, Seated) {
         let calls = Self {
             tasks,
             seat: Arc::default(),

@@ -1,12 +1,11 @@
-//! One connection from its first byte to its end: which HTTP it speaks, and the
-//! limits that both kinds keep. What the requests get is the edge's affair.
+//! One connection from its first byte to its end: who works on it, and how it
+//! ends. What the requests get is the edge's affair.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -23,27 +22,11 @@ use tower_service::Service;
 use crate::calls::{Calls, Seated};
 use crate::edge::Edge;
 use crate::open::{Opened, Version, open};
+use crate::request_body::Came;
 use crate::socket::{self, Line};
+use crate::vigil::{Traffic, Verdict, Vigil};
 use crate::wire::Wire;
-use crate::{BoxError, Peer, Tls};
-
-/// How long a client may take for its first bytes, and on HTTP/1.1 for the head
-/// of a request: a client that says nothing must not hold a socket for ever.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
-/// The most that the headers of one request may take. gRPC asks of servers to
-/// take 8 KiB at the least.
-const HEADER_LIMIT: u32 = 64 * 1024;
-/// How many calls one HTTP/2 connection may have open.
-const CONCURRENT_STREAMS: u32 = 1000;
-/// How much of one stream may be on its way before the service reads it: a
-/// megabyte keeps a link of 100 ms and 80 Mbit/s busy.
-const STREAM_WINDOW: u32 = 1024 * 1024;
-/// The same for all streams of a connection together.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-/// A silent HTTP/2 connection is pinged this often …
-const PING_INTERVAL: Duration = Duration::from_secs(60);
-/// … and given up when no answer comes in this time.
-const PING_TIMEOUT: Duration = Duration::from_secs(20);
+use crate::{BoxError, Limits, Peer, RequestBody, Tls, vigil};
 
 /// How long a connection without running calls may stay open once the server
 /// drains. Closing it well takes an answer from its client, which may be asleep;
@@ -63,13 +46,19 @@ pub(crate) struct Connections {
     drain: CancellationToken,
     /// Stop at once.
     abort: CancellationToken,
+    limits: Arc<Limits>,
 }
 
-/// A call that runs on a connection, as long as this or a clone of it exists.
+/// A call that runs on a connection, as long as this or a clone of it exists:
+/// they are counted.
 #[derive(Clone)]
-pub(crate) struct Running {
-    /// Its clones are counted, and never looked at.
-    _count: Arc<()>,
+pub(crate) struct Running(Arc<Traffic>);
+
+impl Running {
+    /// What the calls of the connection tell of themselves.
+    pub(crate) fn traffic(&self) -> &Traffic {
+        &self.0
+    }
 }
 
 /// How a connection ended.
@@ -86,11 +75,13 @@ impl Connections {
         tasks: TaskTracker,
         drain: CancellationToken,
         abort: CancellationToken,
+        limits: Limits,
     ) -> Self {
         Self {
             tasks,
             drain,
             abort,
+            limits: Arc::new(limits),
         }
     }
 
@@ -103,7 +94,7 @@ impl Connections {
         edge: Edge<S>,
     ) -> End
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + 'static,
@@ -112,7 +103,7 @@ impl Connections {
         B::Error: Into<BoxError>,
     {
         let opened = tokio::select! {
-            opened = open(wire, tls.as_ref(), HEAD_TIMEOUT) => opened,
+            opened = open(wire, tls.as_ref(), self.limits.header_timeout) => opened,
             () = self.drain.cancelled() => return End::Closed,
         };
         let Opened {
@@ -128,47 +119,53 @@ impl Connections {
             }
         };
         let (socket, line) = socket::cut(transport, first);
-        let running = Arc::new(());
-        let (calls, mut seated) = Calls::new(self.tasks.clone(), Arc::downgrade(&running));
-        let http = http(version, calls);
-        let asked = Arc::new(AtomicBool::new(false));
-        let service_asked = Arc::clone(&asked);
-        let service_running = Arc::clone(&running);
+        let traffic = Arc::new(Traffic::default());
+        let (calls, seated) = Calls::new(self.tasks.clone(), Arc::downgrade(&traffic));
+        let http = http(version, calls, &self.limits);
+        let (service_traffic, limits) = (Arc::clone(&traffic), Arc::clone(&self.limits));
         let service = service_fn(move |mut request: Request<Incoming>| {
-            service_asked.store(true, Ordering::Relaxed);
+            service_traffic.begin();
             request.extensions_mut().insert(peer);
             if let Some(certificate) = &certificate {
                 request.extensions_mut().insert(certificate.clone());
             }
-            let running = Running {
-                _count: Arc::clone(&service_running),
-            };
-            edge.clone().answer(request, running)
+            let running = Running(Arc::clone(&service_traffic));
+            let came = Came::of(request.body());
+            let (head, body) = request.into_parts();
+            let body = RequestBody::new(body, &head.headers, &limits, came.clone());
+            edge.clone()
+                .answer(Request::from_parts(head, body), running, came)
         });
-        let result = {
+        let mut work = Work {
+            seated,
+            line: line.clone(),
+            vigil: Vigil::new(&self.limits, version, traffic),
+        };
+        let stop = {
             let mut connection =
                 pin!(http.serve_connection_with_upgrades(TokioIo::new(socket), service));
-            let working = poll_fn(|context| work(connection.as_mut(), &mut seated, &line, context));
-            let served = tokio::select! {
+            let working = poll_fn(|context| work.poll(connection.as_mut(), context));
+            let stop = tokio::select! {
                 biased;
-                result = working => Some(result),
-                () = self.drain.cancelled() => None,
+                stop = working => stop,
+                () = self.drain.cancelled() => Stop::Drained,
             };
-            match served {
-                Some(result) => result,
+            match stop {
                 // Half a head is no call to wait for, yet hyper would.
-                None if version == Version::Http1 && !asked.load(Ordering::Relaxed) => Ok(()),
-                None => {
+                Stop::Drained if version == Version::Http1 && !work.vigil.has_begun() => {
+                    Stop::Ended(Ok(()))
+                }
+                Stop::Judged(verdict) if !verdict.is_mild() => stop,
+                Stop::Ended(_) => stop,
+                Stop::Drained | Stop::Judged(_) => {
                     connection.as_mut().graceful_shutdown();
-                    // One is ours, one is the service's, and there are some for each
-                    // call, also for one that has become something else, and one for
-                    // each piece of an answer that HTTP still holds.
-                    let is_quiet = || Arc::strong_count(&running) <= 2 && !line.is_pending();
-                    let working =
-                        poll_fn(|context| work(connection.as_mut(), &mut seated, &line, context));
+                    work.vigil.relent();
+                    // The work may go on meanwhile, and has the vigil.
+                    let traffic = Arc::downgrade(work.vigil.traffic());
+                    let is_quiet = || !vigil::is_busy(&traffic) && !line.is_pending();
                     tokio::select! {
                         biased;
-                        result = working => result,
+                        stop = poll_fn(|context| work.poll(connection.as_mut(), context)) => stop,
                         () = quiet(is_quiet) => return End::Closed,
                         () = self.abort.cancelled() => return End::Cut,
                     }
@@ -176,15 +173,20 @@ impl Connections {
             }
         };
         // A call that is left learns now that its connection has ended.
-        drop(seated);
-        match result {
-            Ok(()) => self.part(version, &line).await,
-            // A connection that breaks is the client's affair: worth a line for
-            // those who look for it, and no more.
-            Err(error) => {
+        drop(work);
+        // A connection that breaks is the client's affair: worth a line for those
+        // who look for it, and no more.
+        match stop {
+            Stop::Ended(Ok(())) => self.part(version, &line).await,
+            Stop::Ended(Err(error)) => {
                 tracing::debug!(%peer, %error, "connection ended early");
                 End::Closed
             }
+            Stop::Judged(verdict) => {
+                tracing::debug!(%peer, "connection cut: {}", verdict.reason());
+                End::Closed
+            }
+            Stop::Drained => End::Closed,
         }
     }
 
@@ -229,61 +231,80 @@ impl Connections {
     }
 }
 
+/// Why the work on a connection has stopped.
+enum Stop {
+    /// The connection has ended.
+    Ended(Result<(), BoxError>),
+    /// Its client has passed a limit.
+    Judged(Verdict),
+    /// The server ends.
+    Drained,
+}
+
+/// What is worked on together with a connection.
+struct Work {
+    seated: Seated,
+    line: Line,
+    vigil: Vigil,
+}
+
+impl Work {
+    /// Works on a connection and on the call that runs in its task, sends what
+    /// came of it, and looks whether that is how it should be.
+    fn poll<C>(&mut self, mut connection: Pin<&mut C>, context: &mut Context<'_>) -> Poll<Stop>
+    where
+        C: Future<Output = Result<(), BoxError>>,
+    {
+        // Before the connection, which writes what the call says.
+        self.seated.poll(context);
+        loop {
+            if let Poll::Ready(result) = connection.as_mut().poll(context) {
+                // It may have become something else, on which others work; what
+                // was said before that goes out first.
+                let _ = self.line.poll_leave(context);
+                return Poll::Ready(Stop::Ended(result));
+            }
+            if !self.seated.begin(context, self.line.came()) {
+                break;
+            }
+        }
+        if let Poll::Ready(Err(error)) = self.line.poll_send(context) {
+            return Poll::Ready(Stop::Ended(Err(error.into())));
+        }
+        self.vigil
+            .poll(self.line.signs(), context)
+            .map(Stop::Judged)
+    }
+}
+
 /// The HTTP of a connection, with its limits.
-fn http(version: Version, calls: Calls) -> auto::Builder<Calls> {
+fn http(version: Version, calls: Calls, limits: &Limits) -> auto::Builder<Calls> {
     let mut http = auto::Builder::new(calls);
     match version {
         Version::Http1 => {
             http.http1()
-                .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
-                .max_buf_size(HEADER_LIMIT as usize);
+                // The vigil has an eye on it.
+                .header_read_timeout(None)
+                .max_buf_size(limits.header_bytes as usize);
             http.http1_only()
         }
         Version::Http2 => {
             http.http2()
                 .timer(TokioTimer::new())
-                .max_header_list_size(HEADER_LIMIT)
-                .max_concurrent_streams(CONCURRENT_STREAMS)
+                .max_header_list_size(limits.header_bytes)
+                .max_concurrent_streams(limits.streams)
                 // WebSockets (RFC 8441).
                 .enable_connect_protocol()
-                .initial_stream_window_size(STREAM_WINDOW)
-                .initial_connection_window_size(CONNECTION_WINDOW)
-                .keep_alive_interval(PING_INTERVAL)
-                .keep_alive_timeout(PING_TIMEOUT);
+                .initial_stream_window_size(limits.stream_window)
+                .initial_connection_window_size(limits.connection_window)
+                .max_send_buf_size(limits.send_buffer)
+                .max_pending_accept_reset_streams(limits.pending_resets)
+                .max_local_error_reset_streams(limits.local_resets)
+                .keep_alive_interval(limits.ping_interval)
+                .keep_alive_timeout(limits.ping_timeout);
             http.http2_only()
         }
     }
-}
-
-/// Works on a connection and on the call that runs in its task, and sends what
-/// came of it.
-fn work<C>(
-    mut connection: Pin<&mut C>,
-    seated: &mut Seated,
-    line: &Line,
-    context: &mut Context<'_>,
-) -> Poll<Result<(), BoxError>>
-where
-    C: Future<Output = Result<(), BoxError>>,
-{
-    // Before the connection, which writes what the call says.
-    seated.poll(context);
-    loop {
-        if let Poll::Ready(result) = connection.as_mut().poll(context) {
-            // It may have become something else, on which others work; what was
-            // said before that goes out first.
-            let _ = line.poll_leave(context);
-            return Poll::Ready(result);
-        }
-        if !seated.begin(context, line.came()) {
-            break;
-        }
-    }
-    if let Err(error) = ready!(line.poll_send(context)) {
-        return Poll::Ready(Err(error.into()));
-    }
-    Poll::Pending
 }
 
 /// Waits until a connection has been quiet for long enough.

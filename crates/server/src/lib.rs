@@ -16,11 +16,11 @@
 //! use std::time::Duration;
 //!
 //! use http::{Request, Response};
-//! use portolan_server::{Listener, Server};
+//! use portolan_server::{Listener, RequestBody, Server};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! let hello = tower::service_fn(async |_request: Request<hyper::body::Incoming>| {
+//! let hello = tower::service_fn(async |_request: Request<RequestBody>| {
 //!     Ok::<_, Infallible>(Response::new("hello\n".to_owned()))
 //! });
 //! let listener = Listener::bind("127.0.0.1:0".parse()?)?;
@@ -38,17 +38,20 @@ mod cors;
 mod edge;
 mod error;
 mod health;
+mod limits;
 mod listener;
 pub mod logging;
 mod metrics;
 mod open;
 mod outlet;
 pub mod reflection;
+mod request_body;
 mod server;
 mod socket;
 mod tls;
 #[cfg(unix)]
 mod unix;
+mod vigil;
 mod wire;
 
 pub use cors::{Cors, Origin};
@@ -56,9 +59,11 @@ pub use edge::recover::{Recover, RecoverLayer, Recovered};
 pub use edge::request_id::REQUEST_ID;
 pub use error::Error;
 pub use health::{Health, HealthService, Serving};
+pub use limits::Limits;
 pub use listener::{Address, Listener, Peer};
 pub use metrics::calls::{CallMetrics, MethodCalls};
 pub use metrics::{BuildInfo, Metrics};
+pub use request_body::RequestBody;
 pub use server::{Drained, Server};
 pub use tls::{ClientCertificate, Tls};
 

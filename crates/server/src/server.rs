@@ -9,14 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::connection::{Connections, End};
 use crate::edge::Edge;
-use crate::{BoxError, Cors, Health, Listener, Metrics, Tls, outlet};
+use crate::{BoxError, Cors, Health, Limits, Listener, Metrics, RequestBody, Tls, outlet};
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -33,6 +33,7 @@ pub struct Server<S> {
     health: Option<Health>,
     metrics: Metrics,
     cors: Option<Cors>,
+    limits: Limits,
     drain_timeout: Duration,
 }
 
@@ -55,6 +56,7 @@ impl<S> Server<S> {
             health: None,
             metrics: Metrics::default(),
             cors: None,
+            limits: Limits::default(),
             drain_timeout: DRAIN_TIMEOUT,
         }
     }
@@ -90,6 +92,13 @@ impl<S> Server<S> {
         self
     }
 
+    /// What clients may cost.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// How long running calls may take to finish after the end began; 30
     /// seconds by default.
     #[must_use]
@@ -103,7 +112,7 @@ impl<S> Server<S> {
     /// closes what is left. All tasks have ended when this returns.
     pub async fn serve<B>(self, shutdown: impl Future<Output = ()>) -> Drained
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + 'static,
@@ -115,7 +124,9 @@ impl<S> Server<S> {
         let abort = CancellationToken::new();
         let tasks = TaskTracker::new();
         let cut = Arc::new(AtomicUsize::new(0));
-        let connections = Connections::new(tasks.clone(), drain.clone(), abort.clone());
+        let room = Arc::new(Semaphore::new(self.limits.max_connections));
+        let connections =
+            Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
         let edge = Edge::new(self.service, self.metrics, self.cors);
         let mut renewed: Vec<&Tls> = Vec::new();
         for tls in self.listeners.iter().filter_map(Listener::tls_of) {
@@ -130,6 +141,7 @@ impl<S> Server<S> {
                 connections.clone(),
                 edge.clone(),
                 drain.clone(),
+                Arc::clone(&room),
                 Arc::clone(&cut),
             ));
         }
@@ -173,9 +185,10 @@ async fn accept<S, B>(
     connections: Connections,
     edge: Edge<S>,
     drain: CancellationToken,
+    room: Arc<Semaphore>,
     cut: Arc<AtomicUsize>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+    S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -183,6 +196,8 @@ async fn accept<S, B>(
     B: Body<Data = Bytes> + Send + 'static,
     B::Error: Into<BoxError>,
 {
+    // Whether there was no room for the last connection.
+    let mut crowded = false;
     loop {
         let accepted = tokio::select! {
             biased;
@@ -191,6 +206,12 @@ async fn accept<S, B>(
         };
         match accepted {
             Ok((wire, peer)) => {
+                let (room, was_free) = tokio::select! {
+                    biased;
+                    () = drain.cancelled() => return,
+                    given = make_room(&room, &listener, crowded) => given,
+                };
+                crowded = !was_free;
                 let tls = listener.tls_of().cloned();
                 let serving = connections.clone().serve(wire, peer, tls, edge.clone());
                 let cut = Arc::clone(&cut);
@@ -198,6 +219,7 @@ async fn accept<S, B>(
                     if serving.await == End::Cut {
                         cut.fetch_add(1, Ordering::Relaxed);
                     }
+                    drop(room);
                 });
             }
             Err(error) if concerns_one_connection(&error) => {}
@@ -207,6 +229,26 @@ async fn accept<S, B>(
             }
         }
     }
+}
+
+/// Room for one connection, which it has to wait for when there is none; whether
+/// it had not to. The log says so once until there is room again.
+async fn make_room(
+    room: &Arc<Semaphore>,
+    listener: &Listener,
+    said: bool,
+) -> (OwnedSemaphorePermit, bool) {
+    if let Ok(free) = Arc::clone(room).try_acquire_owned() {
+        return (free, true);
+    }
+    if !said {
+        tracing::warn!(
+            address = %listener.address(),
+            "as many connections are open as may be, others have to wait"
+        );
+    }
+    let free = Arc::clone(room).acquire_owned().await;
+    (free.expect("nobody closes the room"), false)
 }
 
 /// Whether only the connection that was to be accepted is broken.

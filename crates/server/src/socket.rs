@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 use tokio::task::coop;
 use tokio_rustls::server::TlsStream;
 
+use crate::vigil::Signs;
 use crate::wire::{self, First, Stream, Wire};
 
 /// How much is gathered. What is larger goes out at once, with what was
@@ -90,6 +91,8 @@ struct Outgoing {
     gathered: Vec<u8>,
     /// How much of that has gone out.
     gone: usize,
+    /// How many bytes have gone out.
+    all: u64,
     /// Whether there is somebody to send what is gathered.
     attended: bool,
     /// Whether the system takes no more for now, and HTTP has more.
@@ -121,6 +124,7 @@ pub(crate) fn cut(transport: Transport, first: First) -> (Socket, Line) {
             stream,
             gathered: Vec::new(),
             gone: 0,
+            all: 0,
             attended: true,
             stuck: false,
         }),
@@ -237,8 +241,17 @@ impl Line {
 
     /// Whether something was written that the system has not taken yet.
     pub(crate) fn is_pending(&self) -> bool {
+        self.lock().is_pending()
+    }
+
+    /// What there is to see of it.
+    pub(crate) fn signs(&self) -> Signs {
         let outgoing = self.lock();
-        outgoing.stuck || !outgoing.gathered.is_empty() || outgoing.stream.is_pending()
+        Signs {
+            came: self.came(),
+            gone: outgoing.all,
+            is_stuck: outgoing.is_pending(),
+        }
     }
 
     /// How many bytes HTTP has read.
@@ -303,10 +316,15 @@ impl Line {
 }
 
 impl Outgoing {
+    fn is_pending(&self) -> bool {
+        self.stuck || !self.gathered.is_empty() || self.stream.is_pending()
+    }
+
     fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.gone < self.gathered.len() {
             let rest = &self.gathered[self.gone..];
             let taken = ready!(self.stream.poll_write(context, rest))?;
+            self.all += taken as u64;
             self.advance(taken)?;
         }
         self.stream.poll_flush(context)
@@ -346,6 +364,7 @@ impl Outgoing {
             let written = self.stream.poll_write_vectored(context, slices);
             self.stuck = written.is_pending();
             let written = ready!(written)?;
+            self.all += written as u64;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }

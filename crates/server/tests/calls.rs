@@ -13,12 +13,12 @@ use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::{Frame, Incoming};
+use hyper::body::Frame;
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use portolan_gateway::{Body, Gateway, GatewayLayer};
 use portolan_schema::Schema;
-use portolan_server::{Health, Metrics, Peer, Server};
+use portolan_server::{Health, Metrics, Peer, RequestBody, Server};
 use support::{HttpClient, Running, http1, http2};
 use tokio::sync::mpsc;
 use tower::{Layer, service_fn};
@@ -219,7 +219,7 @@ async fn a_busy_upload_does_not_hold_up_its_connection() {
     const FRAMES: usize = 5000;
     const WORK: Duration = Duration::from_micros(200);
     let (begun, mut begins) = mpsc::unbounded_channel();
-    let service = service_fn(move |request: Request<Incoming>| {
+    let service = service_fn(move |request: Request<RequestBody>| {
         let begun = begun.clone();
         async move {
             let mut body = request.into_body();

@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::Full;
-use hyper::body::Incoming;
-use portolan_server::{Cors, Metrics, Server};
+use portolan_server::{Cors, Metrics, RequestBody, Server};
 use support::{HttpClient, Running, http1, http2, text};
 use tower::service_fn;
 
 /// Answers every request that reaches it.
-async fn reached(_: Request<Incoming>) -> Result<Response<String>, Infallible> {
+async fn reached(_: Request<RequestBody>) -> Result<Response<String>, Infallible> {
     let response = Response::builder().header("x-cost", "3");
     Ok(response.body("reached".to_owned()).unwrap())
 }

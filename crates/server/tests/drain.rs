@@ -13,8 +13,7 @@ use futures_util::stream;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
-use portolan_server::Server;
+use portolan_server::{RequestBody, Server};
 use support::{HttpClient, Running, get, http1, http2, text};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
@@ -33,7 +32,7 @@ fn waiting(server_limit: Duration) -> (Running, Arc<Notify>, Arc<AtomicUsize>) {
     }
     let (sign, waiting) = (Arc::new(Notify::new()), Arc::new(AtomicUsize::new(0)));
     let (service_sign, service_waiting) = (Arc::clone(&sign), Arc::clone(&waiting));
-    let service = service_fn(move |_: Request<Incoming>| {
+    let service = service_fn(move |_: Request<RequestBody>| {
         let (sign, waiting) = (Arc::clone(&service_sign), Arc::clone(&service_waiting));
         async move {
             waiting.fetch_add(1, Ordering::SeqCst);
@@ -124,7 +123,7 @@ async fn at_the_limit_calls_are_cut_on_http2() {
 #[tokio::test]
 async fn at_the_limit_an_endless_stream_is_cut() {
     for client in [http1(), http2()] {
-        let service = service_fn(async |_: Request<Incoming>| {
+        let service = service_fn(async |_: Request<RequestBody>| {
             let ticks = stream::unfold((), async |()| {
                 tokio::time::sleep(Duration::from_millis(10)).await;
                 Some((
@@ -225,7 +224,7 @@ const LARGE: usize = 16 << 20;
 
 /// A server with a large answer, which it gives as a whole.
 fn large(server_limit: Duration) -> Running {
-    let service = service_fn(async |_: Request<Incoming>| {
+    let service = service_fn(async |_: Request<RequestBody>| {
         let answer = Bytes::from(vec![b'x'; LARGE]);
         Ok::<_, Infallible>(Response::new(Full::new(answer)))
     });

@@ -13,14 +13,13 @@ use http::{Method, Request, Response};
 use http_body::Frame;
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
-use portolan_server::{BuildInfo, Metrics, Server};
+use portolan_server::{BuildInfo, Metrics, RequestBody, Server};
 use support::{Running, get, http1, http2, text};
 use tower::service_fn;
 
 /// Answers at once, or on `/endless` never stops.
 async fn service(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> Result<Response<BoxBody<Bytes, Infallible>>, Infallible> {
     let body = if request.uri().path() == "/endless" {
         let ticks = stream::repeat_with(|| Ok(Frame::data(Bytes::from_static(&[0; 1024]))));

@@ -13,8 +13,7 @@ use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use hyper::body::Incoming;
-use portolan_server::{Metrics, Server};
+use portolan_server::{Metrics, RequestBody, Server};
 use support::{Running, get, http1, http2, text};
 use tower::service_fn;
 
@@ -23,7 +22,7 @@ type Ticks = stream::BoxStream<'static, Result<Frame<Bytes>, Infallible>>;
 /// Panics as the path says: at once, after a while, or while the body flows.
 #[allow(clippy::needless_pass_by_value, reason = "a service takes its request")]
 fn falling(
-    request: Request<Incoming>,
+    request: Request<RequestBody>,
 ) -> impl Future<Output = Result<Response<StreamBody<Ticks>>, Infallible>> {
     let path = request.uri().path().to_owned();
     assert_ne!(path, "/call", "fell in the call");

@@ -13,9 +13,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portolan_server::{ClientCertificate, Listener, Server, Tls};
+use portolan_server::{ClientCertificate, Listener, RequestBody, Server, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -50,7 +49,7 @@ fn pair(authority: &Authority) -> (String, String) {
 }
 
 /// Says which HTTP it was asked by, and who asks.
-async fn who(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+async fn who(request: Request<RequestBody>) -> Result<Response<String>, Infallible> {
     let certificate = request.extensions().get::<ClientCertificate>();
     let name = certificate.map_or_else(
         || "nobody".to_owned(),
@@ -324,7 +323,7 @@ async fn large_bodies_pass_both_ways() {
     let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
         .unwrap()
         .tls(tls);
-    let echo = service_fn(async |request: Request<Incoming>| {
+    let echo = service_fn(async |request: Request<RequestBody>| {
         Ok::<_, Infallible>(Response::new(request.into_body()))
     });
     let server = Running::start_on(Server::new(echo), listener);

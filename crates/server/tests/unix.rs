@@ -8,13 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
-use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portolan_server::{Listener, Peer, Server};
+use portolan_server::{Listener, Peer, RequestBody, Server};
 use tokio::net::UnixStream;
 use tower::service_fn;
 
-async fn who(request: Request<Incoming>) -> Result<Response<String>, Infallible> {
+async fn who(request: Request<RequestBody>) -> Result<Response<String>, Infallible> {
     let peer = request.extensions().get::<Peer>().unwrap();
     Ok(Response::new(format!("{:?} {peer}", request.version())))
 }

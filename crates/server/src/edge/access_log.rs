@@ -48,6 +48,7 @@ fn trace(seen: &Seen<'_>, ending: Ending, duration: Duration) {
         http_status = seen.http_status.map(|status| status.as_u16()),
         status = %ending.name(),
         duration_ms = (duration.as_secs_f64() * 1e6).round() / 1e3,
+        request_bytes = seen.request_bytes,
         bytes = seen.bytes,
         request_id = display(seen.request_id.to_str().unwrap_or_default()),
         peer = seen.peer.map(display),
@@ -88,6 +89,7 @@ fn line(
     }
     line.text("status", &ending.name());
     line.milliseconds("duration_ms", duration);
+    line.number("request_bytes", seen.request_bytes);
     line.number("bytes", seen.bytes);
     line.text("request_id", request_id);
     if let Some(peer) = seen.peer {
@@ -296,6 +298,7 @@ mod tests {
                         name: "/somafractalmemory.v1.MemoryService/StoreMemory",
                         protocol: "grpc",
                         http_status,
+                        request_bytes: 12,
                         bytes: 1577,
                     };
                     let line = line(format, now, &seen, ending, duration).unwrap();
@@ -326,6 +329,7 @@ mod tests {
                 name,
                 protocol: "http",
                 http_status: None,
+                request_bytes: 0,
                 bytes: 0,
             };
             let ending = Ending::Http(StatusCode::NOT_FOUND);

@@ -20,6 +20,7 @@ use http_body_util::{Either, Full};
 use tower_service::Service;
 
 use crate::connection::Running;
+use crate::request_body::Came;
 use crate::{BoxError, Cors, Metrics, metrics};
 use observe::{Observation, Observed, Piece};
 use recover::{Recover, Recovered};
@@ -49,6 +50,7 @@ impl<S> Edge<S> {
         mut self,
         mut request: Request<I>,
         running: Running,
+        came: Came,
     ) -> Result<Response<EdgeBody<B>>, Infallible>
     where
         S: Service<Request<I>, Response = Response<B>, Error = Infallible>,
@@ -65,8 +67,13 @@ impl<S> Edge<S> {
             return Ok(figures.map(Either::Right));
         }
         let id = request_id::keep_or_make(request.headers_mut());
-        let observation =
-            Observation::begin(&mut request, id.clone(), self.metrics.calls(), running);
+        let observation = Observation::begin(
+            &mut request,
+            id.clone(),
+            self.metrics.calls(),
+            running,
+            came,
+        );
         let grant = self.cors.as_deref().map(|cors| {
             let asked = request.headers();
             (

@@ -4,7 +4,7 @@
 use std::borrow::Cow;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
@@ -15,6 +15,7 @@ use portolan_gateway::{Code, Outcome, OutcomeSlot};
 
 use super::access_log;
 use crate::connection::Running;
+use crate::request_body::Came;
 use crate::{CallMetrics, Peer};
 
 /// The protocol of a request that was no call.
@@ -49,7 +50,9 @@ pub(crate) struct Seen<'a> {
     pub(crate) protocol: &'static str,
     /// Absent when the client left before the response.
     pub(crate) http_status: Option<StatusCode>,
-    /// Bytes of the response's body.
+    /// Bytes of the request's body that the service has read …
+    pub(crate) request_bytes: u64,
+    /// … and of the response's body.
     pub(crate) bytes: u64,
 }
 
@@ -68,6 +71,7 @@ pub(crate) struct Observation {
     outcome: Option<Outcome>,
     http_status: Option<StatusCode>,
     bytes: u64,
+    came: Came,
     ended: bool,
     /// Keeps the connection open.
     running: Running,
@@ -90,6 +94,7 @@ impl Observation {
         request_id: HeaderValue,
         calls: &Arc<CallMetrics>,
         running: Running,
+        came: Came,
     ) -> Self {
         calls.begin();
         let slot = OutcomeSlot::default();
@@ -105,6 +110,7 @@ impl Observation {
             outcome: None,
             http_status: None,
             bytes: 0,
+            came,
             ended: false,
             running,
         }
@@ -119,6 +125,7 @@ impl Observation {
         self.http_status = Some(response.status());
         response.map(|body| Observed {
             body,
+            turn: Turn::of_http(&self.running),
             observation: self,
         })
     }
@@ -128,18 +135,16 @@ impl Observation {
         self.http_status = Some(response.status());
         self.bytes = response.body().len() as u64;
         self.end(Last::Whole);
-        response.map(|bytes| {
-            Full::new(Piece {
-                bytes,
-                _running: Some(self.running.clone()),
-            })
-        })
+        response.map(|bytes| Full::new(Piece::new(bytes, &self.running)))
     }
 
     /// Notes the end; the first time counts.
     fn end(&mut self, last: Last) {
         if std::mem::replace(&mut self.ended, true) {
             return;
+        }
+        if last == Last::Unwanted && self.bytes == 0 {
+            self.running.traffic().abandon();
         }
         let duration = self.started.elapsed();
         let outcome = self.outcome.take().or_else(|| self.slot.get());
@@ -157,8 +162,9 @@ impl Observation {
         };
         // The log keeps the path that was asked for; the figures do not.
         let counted = outcome.as_ref().is_some_and(Outcome::is_routed);
-        self.calls
-            .end(counted.then_some(name), protocol, ending, duration);
+        let method = counted.then_some(name);
+        let bytes = [self.came.bytes(), self.bytes];
+        self.calls.end(method, protocol, ending, duration, bytes);
         let seen = Seen {
             http_method: &self.http_method,
             name,
@@ -166,6 +172,7 @@ impl Observation {
             request_id: &self.request_id,
             peer: self.peer,
             http_status: self.http_status,
+            request_bytes: self.came.bytes(),
             bytes: self.bytes,
         };
         access_log::write(&seen, ending, duration);
@@ -187,6 +194,9 @@ pin_project_lite::pin_project! {
         #[pin]
         body: B,
         observation: Observation,
+        // Whether HTTP has to ask for more, so that the client is waited for;
+        // otherwise it is the service.
+        turn: Turn,
     }
 
     impl<B> PinnedDrop for Observed<B>
@@ -204,18 +214,67 @@ pin_project_lite::pin_project! {
     }
 }
 
+/// Whose turn it is: whether the traffic of the connection counts an answer among
+/// those that wait for the client.
+struct Turn(Option<Running>);
+
+impl Turn {
+    fn of_http(running: &Running) -> Self {
+        running.traffic().wait();
+        Self(Some(running.clone()))
+    }
+
+    /// It is HTTP's turn.
+    fn pass(&mut self, running: &Running) {
+        if self.0.is_none() {
+            *self = Self::of_http(running);
+        }
+    }
+
+    /// It is the service's turn, or nobody's.
+    fn of_service(&mut self) {
+        if let Some(running) = self.0.take() {
+            running.traffic().go_on();
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.of_service();
+    }
+}
+
 /// A piece of an answer. The call counts as running as long as HTTP holds one:
 /// a slow client has not got its answer when the service has given it all.
 pub(crate) struct Piece {
     bytes: Bytes,
-    _running: Option<Running>,
+    running: Option<Running>,
+}
+
+impl Piece {
+    fn new(bytes: Bytes, running: &Running) -> Self {
+        running.traffic().wait();
+        Self {
+            bytes,
+            running: Some(running.clone()),
+        }
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        if let Some(running) = &self.running {
+            running.traffic().go_on();
+        }
+    }
 }
 
 impl From<Bytes> for Piece {
     fn from(bytes: Bytes) -> Self {
         Self {
             bytes,
-            _running: None,
+            running: None,
         }
     }
 }
@@ -231,6 +290,9 @@ impl Buf for Piece {
 
     fn advance(&mut self, count: usize) {
         self.bytes.advance(count);
+        if let Some(running) = &self.running {
+            running.traffic().moved(count);
+        }
     }
 }
 
@@ -246,7 +308,14 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let mut this = self.project();
-        let frame = ready!(this.body.as_mut().poll_frame(context));
+        let Poll::Ready(frame) = this.body.as_mut().poll_frame(context) else {
+            this.turn.of_service();
+            return Poll::Pending;
+        };
+        match &frame {
+            Some(Ok(_)) => this.turn.pass(&this.observation.running),
+            _ => this.turn.of_service(),
+        }
         match &frame {
             Some(Ok(frame)) => {
                 this.observation.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
@@ -260,14 +329,10 @@ where
             None => this.observation.end(Last::Whole),
         }
         let running = &this.observation.running;
-        Poll::Ready(frame.map(|frame| {
-            frame.map(|frame| {
-                frame.map_data(|bytes| Piece {
-                    bytes,
-                    _running: Some(running.clone()),
-                })
-            })
-        }))
+        Poll::Ready(
+            frame
+                .map(|frame| frame.map(|frame| frame.map_data(|bytes| Piece::new(bytes, running)))),
+        )
     }
 
     fn is_end_stream(&self) -> bool {

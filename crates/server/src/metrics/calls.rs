@@ -78,6 +78,8 @@ struct Method {
 struct Protocol {
     endings: BTreeMap<Ending, u64>,
     seconds: f64,
+    request_bytes: u64,
+    response_bytes: u64,
     buckets: [u64; BUCKETS.len()],
 }
 
@@ -122,7 +124,8 @@ impl CallMetrics {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts a call that has ended. `method` is one of the contracts' and
+    /// Counts a call that has ended, with the bytes of its request and of its
+    /// response. `method` is one of the contracts' and
     /// nothing that a client made up; absent for whatever else was asked.
     pub(crate) fn end(
         &self,
@@ -130,6 +133,7 @@ impl CallMetrics {
         protocol: &'static str,
         ending: Ending,
         duration: Duration,
+        [request, response]: [u64; 2],
     ) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let method = self.method(method.unwrap_or(UNMATCHED));
@@ -138,9 +142,10 @@ impl CallMetrics {
         method
             .micros
             .saturating_record(micros.clamp(1, LONGEST_MICROS));
-        method
-            .protocol(protocol)
-            .record(ending, duration.as_secs_f64());
+        let protocol = method.protocol(protocol);
+        protocol.record(ending, duration.as_secs_f64());
+        protocol.request_bytes += request;
+        protocol.response_bytes += response;
     }
 
     fn method(&self, name: &str) -> Arc<Mutex<Method>> {
@@ -257,6 +262,33 @@ impl Collector for CallMetrics {
                     )?;
             }
         }
+        type Read = fn(&Protocol) -> u64;
+        let sides: [(_, _, Read); 2] = [
+            (
+                "portolan_rpc_request",
+                "Bytes of request bodies, as services read them.",
+                |figures| figures.request_bytes,
+            ),
+            (
+                "portolan_rpc_response",
+                "Bytes of response bodies, as clients were given them.",
+                |figures| figures.response_bytes,
+            ),
+        ];
+        for (name, help, read) in sides {
+            let mut counter =
+                encoder.encode_descriptor(name, help, Some(&Unit::Bytes), MetricType::Counter)?;
+            for (method, all) in &methods {
+                for (protocol, figures) in &lock(all).protocols {
+                    counter
+                        .encode_family(&[("method", &**method), ("protocol", *protocol)])?
+                        .encode_counter(
+                            &read(figures),
+                            None::<&Exemplar<[(&str, &str); 0], u64>>,
+                        )?;
+                }
+            }
+        }
         encoder
             .encode_descriptor(
                 "portolan_requests_in_flight",
@@ -298,6 +330,7 @@ mod tests {
                 protocol,
                 Ending::Rpc(code),
                 Duration::from_millis(millis),
+                [1, 2],
             );
         }
         calls.begin();
@@ -306,6 +339,7 @@ mod tests {
             "http",
             Ending::Http(StatusCode::NOT_FOUND),
             Duration::ZERO,
+            [0, 0],
         );
         calls.begin();
 
@@ -336,7 +370,13 @@ mod tests {
         let calls = CallMetrics::default();
         for duration in [Duration::ZERO, Duration::MAX] {
             calls.begin();
-            calls.end(Some("/a.A/Get"), "grpc", Ending::Rpc(Code::Ok), duration);
+            calls.end(
+                Some("/a.A/Get"),
+                "grpc",
+                Ending::Rpc(Code::Ok),
+                duration,
+                [0, 0],
+            );
         }
         let methods = calls.methods();
         assert_eq!(methods[0].calls, 2);

@@ -1,6 +1,8 @@
 //! A running server to talk to, and clients of both kinds of HTTP.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+pub(crate) mod http2;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,11 +11,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use portolan_server::{Drained, Listener, Server};
+use portolan_server::{Drained, Listener, RequestBody, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_service::Service;
@@ -30,7 +31,7 @@ impl Running {
     /// Serves on a port that the system chooses.
     pub(crate) fn start<S, B>(server: Server<S>) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + Sync
@@ -46,7 +47,7 @@ impl Running {
     /// Serves on this listener, which has a port.
     pub(crate) fn start_on<S, B>(server: Server<S>, listener: Listener) -> Self
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + Sync
