@@ -40,6 +40,8 @@ Tasks:
   conformance differential
                      compare the transcoder with the protobuf of Python and of
                      JavaScript on random messages
+  conformance rules  call every google.api.http rule of googleapis through the
+                     gateway; with --time only measure how fast a rule is found
   fuzz [TARGET…] [--seconds N]
                      run the fuzzers, a minute each, or only the named ones of
                      json_to_wire, wire_to_json, round_trip, fields
@@ -79,6 +81,10 @@ fn main() -> ExitCode {
         ["conformance", "protobuf"] => conformance::protobuf::run_suite(&repository, &mut steps),
         ["conformance", "differential"] => {
             conformance::differential::run_suite(&repository, &mut steps);
+        }
+        ["conformance", "rules"] => conformance::rules::run_suite(&repository, &mut steps),
+        ["conformance", "rules", "--time"] => {
+            conformance::rules::run_times(&repository, &mut steps);
         }
         ["fuzz", rest @ ..] => match fuzz::Plan::read(rest) {
             Ok(plan) => fuzz::run(&repository, &plan, &mut steps),

@@ -125,6 +125,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     if chosen(Suite::Conformance) {
         conformance::protobuf::run_suite(repository, steps);
         conformance::differential::run_suite(repository, steps);
+        conformance::rules::run_suite(repository, steps);
     }
     if chosen(Suite::Fuzz) {
         fuzz::run(repository, &fuzz::Plan::all(fuzz::SHORT), steps);

@@ -5,4 +5,5 @@ pub(crate) mod differential;
 mod loader;
 mod packages;
 pub(crate) mod protobuf;
+pub(crate) mod rules;
 mod verdict;
