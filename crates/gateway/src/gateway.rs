@@ -18,8 +18,8 @@ use crate::linger::Unread;
 use crate::protocol::{self, Accept, Accepted, Core, Eventually};
 use crate::route::Routes;
 use crate::{
-    Body, Code, Deadline, Finding, Options, Outcome, OutcomeSlot, RouteEntry, RouteErrors,
-    Severity, Status,
+    Body, Code, Deadline, Finding, MultiSegment, Options, Outcome, OutcomeSlot, RouteEntry,
+    RouteErrors, Severity, Status,
 };
 
 /// Puts a [`Gateway`] around a service that speaks gRPC.
@@ -74,7 +74,11 @@ impl GatewayLayer {
 
     fn build(schema: Arc<Schema>, options: Options) -> Self {
         let routes = Routes::of(&schema, &options);
-        let multi_segment = options.multi_segment.unwrap_or_default();
+        let configured = match schema.fully_decode_reserved_expansion() {
+            Some(false) => MultiSegment::DecodeUnreserved,
+            Some(true) | None => MultiSegment::DecodeAllButSlash,
+        };
+        let multi_segment = options.multi_segment.unwrap_or(configured);
         Self {
             core: Arc::new(Core {
                 transcoder: Transcoder::new(schema),

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use crate::http::RuleFault;
+use crate::http::{self, RuleFault, ServiceConfig};
 use crate::{Enum, EnumId, Error, Message, MessageId, Method, Service, file, link};
 
 /// What a full name stands for.
@@ -24,6 +24,7 @@ pub struct Schema {
     pub(crate) services: Vec<Service>,
     pub(crate) symbols: HashMap<Box<str>, Symbol>,
     pub(crate) rule_faults: Vec<RuleFault>,
+    pub(crate) fully_decode_reserved_expansion: Option<bool>,
 }
 
 impl Schema {
@@ -81,12 +82,17 @@ impl Schema {
         &self.rule_faults
     }
 
-    /// Leaves out the services for which `keep` says no. Types stay.
+    /// Leaves out the services for which `keep` says no, and what is wrong with
+    /// their rules. Types stay.
     pub fn retain_services(&mut self, mut keep: impl FnMut(&Service) -> bool) {
         self.services.retain(|service| {
             let kept = keep(service);
             if !kept {
                 self.symbols.remove(&service.name);
+                self.rule_faults.retain(|fault| {
+                    let method = fault.method.strip_prefix(&*service.name);
+                    !method.is_some_and(|method| method.starts_with('.'))
+                });
             }
             kept
         });
@@ -95,6 +101,23 @@ impl Schema {
                 *symbol = Symbol::Service(index);
             }
         }
+    }
+
+    /// The contract with the rules of a service configuration: they take the
+    /// place of every rule that a method has, and of several that select a method
+    /// the last one is its rule. What is wrong with them, also a selector that
+    /// stands for no method, is told by [`rule_faults`](Self::rule_faults).
+    #[must_use]
+    pub fn with_service_config(mut self, config: &ServiceConfig) -> Self {
+        http::apply(&mut self, config);
+        self
+    }
+
+    /// What a service configuration says of escapes in path variables of several
+    /// segments (`google.api.Http.fully_decode_reserved_expansion`).
+    #[must_use]
+    pub fn fully_decode_reserved_expansion(&self) -> Option<bool> {
+        self.fully_decode_reserved_expansion
     }
 
     /// What a full name stands for, without a leading dot.

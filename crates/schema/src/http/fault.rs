@@ -23,6 +23,14 @@ pub enum RuleError {
     /// The rule names no method and path.
     #[error("it has no path; set one of get, put, post, delete, patch or custom")]
     NoPattern,
+    /// The rule names two.
+    #[error("it has both `{first}` and `{second}`; put one of them into additional_bindings")]
+    TwoPatterns {
+        /// The one.
+        first: &'static str,
+        /// The other.
+        second: &'static str,
+    },
     /// An additional binding has additional bindings.
     #[error("additional_bindings must not be nested")]
     Nested,

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "what tests share is test code too")]
 
+mod config;
 mod editions;
 mod errors;
 mod links;

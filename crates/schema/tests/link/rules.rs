@@ -165,3 +165,16 @@ fn without_source_information_the_file_is_told() {
         "test.proto: the HTTP rule of `p.S.Do` is not valid: path `v1`: a path must begin with `/` at column 1"
     );
 }
+
+#[test]
+fn faults_of_services_that_are_left_out_go_with_them() {
+    let mut schema = linked(
+        r#"syntax = "proto3"; package p; import "google/api/annotations.proto"; message M {}
+        service S { rpc Do(M) returns (M) { option (google.api.http).get = "v1"; } }
+        service S2 { rpc Do(M) returns (M) { option (google.api.http).get = "v1"; } }"#,
+    );
+    assert_eq!(schema.rule_faults().len(), 2);
+    schema.retain_services(|service| service.name() != "p.S");
+    assert_eq!(schema.rule_faults()[0].method, "p.S2.Do");
+    assert_eq!(schema.rule_faults().len(), 1);
+}
