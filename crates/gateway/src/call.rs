@@ -344,7 +344,13 @@ impl Drop for Guarded {
     fn drop(&mut self) {
         // Nobody wants to know the end any more.
         if !matches!(self.state, State::Ended(None)) {
-            self.outcome.end(Code::Cancelled);
+            let fell = std::thread::panicking();
+            let code = if fell {
+                Code::Internal
+            } else {
+                Code::Cancelled
+            };
+            self.outcome.end(code);
         }
     }
 }

@@ -6,17 +6,19 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Extensions, Method, Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
 use portolan_schema::Schema;
 use portolan_transcode::Transcoder;
 use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::BoxError;
-use crate::call::Reply;
+use crate::call::{Call, Reply};
 use crate::linger::Unread;
-use crate::protocol::{self, Accept, Accepted, Core, Eventually};
+use crate::protocol::{self, Accept, Accepted, Conversation, Core, Eventually};
 use crate::route::Routes;
+use crate::tunnel::{Tunnel, TunnelSlot};
 use crate::{
     Body, Code, Deadline, Finding, MultiSegment, Options, Outcome, OutcomeSlot, RouteEntry,
     RouteErrors, Severity, Status,
@@ -178,66 +180,124 @@ where
 type Upstream =
     Box<dyn FnOnce(Request<Body>) -> Eventually<'static, Result<Response<Body>, BoxError>> + Send>;
 
+/// All that it takes to make a call of what a client says.
+pub(crate) struct Opening {
+    upstream: Upstream,
+    deadline: Result<Deadline, Status>,
+    /// Who the client is, for instance, is known in front of here.
+    extensions: Extensions,
+    limit: usize,
+    /// Whether the reply may be read slowly.
+    streams: bool,
+    outcome: Outcome,
+}
+
+impl Opening {
+    fn new<E>(core: &Core, accept: &Accept<E>, head: &mut Parts, upstream: Upstream) -> Self {
+        let route = accept.route.as_ref();
+        let path = Arc::clone(&accept.path);
+        let outcome = Outcome::new(path, accept.protocol, route.is_some());
+        if let Some(slot) = head.extensions.get::<OutcomeSlot>() {
+            slot.fill(&outcome);
+        }
+        Self {
+            upstream,
+            deadline: accept.deadline.clone(),
+            extensions: std::mem::take(&mut head.extensions),
+            limit: core.options.max_message_size,
+            streams: route.is_none_or(|route| route.streaming.from_server()),
+            outcome,
+        }
+    }
+
+    /// How the call ends.
+    pub(crate) fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+
+    /// Makes the call that `call` gives, unless its deadline passes before.
+    pub(crate) async fn open(
+        self,
+        call: impl Future<Output = Result<Call, Status>>,
+    ) -> Result<Reply, Status> {
+        let outcome = self.outcome.clone();
+        let reply = match self.deadline.clone() {
+            Err(status) => Err(status),
+            // What nobody waits for any more is not begun.
+            Ok(deadline) if deadline.remaining().is_some_and(|left| left.is_zero()) => {
+                Err(Deadline::exceeded())
+            }
+            Ok(deadline) => within(deadline, self.ask(call, deadline)).await,
+        };
+        reply.inspect_err(|status| outcome.end(status.code()))
+    }
+
+    async fn ask(
+        self,
+        call: impl Future<Output = Result<Call, Status>>,
+        deadline: Deadline,
+    ) -> Result<Reply, Status> {
+        let call = call.await?;
+        let fault = call.fault.clone();
+        let mut request = call.into_request(deadline);
+        *request.extensions_mut() = self.extensions;
+        match (self.upstream)(request).await {
+            Ok(response) => Ok(Reply::from_response(
+                response,
+                deadline,
+                fault,
+                self.limit,
+                self.outcome,
+                self.streams,
+            )),
+            Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(&error))),
+        }
+    }
+}
+
 async fn serve(core: Arc<Core>, mut head: Parts, body: Body, upstream: Upstream) -> Response<Body> {
     let accepted = protocol::ALL
         .iter()
         .find_map(|protocol| protocol.accept(&head, &core));
-    let Accept {
-        path,
-        route,
-        protocol,
-        deadline,
-        mut exchange,
-    } = match accepted {
+    let mut accept = match accepted {
         Some(Accepted::Call(accept)) => accept,
+        Some(Accepted::Tunnel(accept, response)) => {
+            return converse(&core, accept, response, head, upstream);
+        }
         Some(Accepted::Answer(response)) => return response,
         // REST answers whatever is left.
         None => return protocol::bare(StatusCode::NOT_FOUND),
     };
-    let streams = route
-        .as_ref()
-        .is_none_or(|route| route.streaming.from_server());
-    let outcome = Outcome::new(path, protocol, route.is_some());
-    if let Some(slot) = head.extensions.get::<OutcomeSlot>() {
-        slot.fill(&outcome);
-    }
-    let extensions = std::mem::take(&mut head.extensions);
-    let limit = core.options.max_message_size;
-
-    let reply = match deadline {
-        Err(status) => Err(status),
-        // What nobody waits for any more is not begun.
-        Ok(deadline) if deadline.remaining().is_some_and(|left| left.is_zero()) => {
-            Err(Deadline::exceeded())
-        }
-        Ok(deadline) => {
-            let exchange = &mut exchange;
-            let work = async {
-                let call = exchange.call(head, body).await?;
-                let fault = call.fault.clone();
-                let mut request = call.into_request(deadline);
-                // Who the client is, for instance, is known in front of here.
-                *request.extensions_mut() = extensions;
-                match upstream(request).await {
-                    Ok(response) => Ok(Reply::from_response(
-                        response,
-                        deadline,
-                        fault,
-                        limit,
-                        outcome.clone(),
-                        streams,
-                    )),
-                    Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(&error))),
-                }
-            };
-            within(deadline, work).await
-        }
-    };
-    if let Err(status) = &reply {
-        outcome.end(status.code());
-    }
-    let mut response = exchange.reply(reply).await;
+    let opening = Opening::new(&core, &accept, &mut head, upstream);
+    let outcome = opening.outcome.clone();
+    let reply = opening.open(accept.exchange.call(head, body)).await;
+    let mut response = accept.exchange.reply(reply).await;
     response.extensions_mut().insert(outcome);
+    response
+}
+
+/// Answers now, and sees to it that the call goes on behind the answer.
+fn converse(
+    core: &Core,
+    accept: Accept<Box<dyn Conversation>>,
+    mut response: Response<Body>,
+    mut head: Parts,
+    upstream: Upstream,
+) -> Response<Body> {
+    let slot = head.extensions.remove::<TunnelSlot>();
+    let Some(upgrade) = head.extensions.remove::<OnUpgrade>() else {
+        let status = StatusCode::INTERNAL_SERVER_ERROR;
+        tracing::error!("a WebSocket was asked for on a connection that cannot become one");
+        return protocol::bare(status);
+    };
+    let opening = Opening::new(core, &accept, &mut head, upstream);
+    response.extensions_mut().insert(opening.outcome.clone());
+    let tunnel = Tunnel::new(accept.exchange.hold(upgrade, opening));
+    match slot {
+        Some(slot) => slot.fill(tunnel),
+        // It ends with its connection or its call, whichever is first.
+        None => drop(tokio::spawn(tunnel)),
+    }
     response
 }
 

@@ -1,4 +1,4 @@
-//! gRPC, gRPC-Web, Connect and REST/JSON in front of any tower service that
+//! gRPC, gRPC-Web, Connect, REST/JSON and WebSockets in front of any tower service that
 //! speaks gRPC.
 //!
 //! Whatever a client says becomes a call: a method, metadata, a deadline and a
@@ -32,6 +32,7 @@ mod options;
 mod outcome;
 mod protocol;
 mod route;
+mod tunnel;
 
 pub use docs::{Docs, DocsLayer, DocsOptions};
 pub use gateway::{Gateway, GatewayLayer};
@@ -39,6 +40,8 @@ pub use openapi::{OpenApi, OpenApiOptions, RouteKinds, Security};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
 pub use outcome::{Outcome, OutcomeSlot};
 pub use portolan_rpc::{Body, BoxError, Code, Deadline, Status};
+pub use protocol::{TrustedOrigin, lift_websocket_headers};
 pub use route::{Finding, MultiSegment, RouteEntry, RouteErrors, RouteKind, RouteParty, Severity};
+pub use tunnel::{Tunnel, TunnelSlot};
 
 use portolan_rpc::{compression, details, frame};

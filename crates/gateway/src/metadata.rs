@@ -5,7 +5,7 @@ use http::header::{self, HeaderMap, HeaderName};
 
 /// Headers of one hop (RFC 9110 §7.6.1), and those that describe the body or
 /// negotiate it, which the gateway answers itself.
-fn belongs_to_hop(name: &str) -> bool {
+pub(crate) fn belongs_to_hop(name: &str) -> bool {
     matches!(
         name,
         "connection"
@@ -29,6 +29,7 @@ fn belongs_to_hop(name: &str) -> bool {
 fn belongs_to_protocol(name: &str) -> bool {
     name.starts_with("grpc-")
         || name.starts_with("connect-")
+        || name.starts_with("sec-websocket-")
         || matches!(name, "x-grpc-web" | "x-request-timeout")
 }
 
@@ -134,6 +135,7 @@ mod tests {
             ("grpc-metadata-tenant", "t"),
             ("grpc-metadata-grpc-status", "0"),
             ("trace-bin", "AQI="),
+            ("sec-websocket-key", "k"),
             ("connection", "keep-alive, x-hop"),
             ("x-hop", "h"),
         ] {

@@ -78,6 +78,11 @@ pub struct Options {
     /// before it answers 200: a stream that fails earlier gets the HTTP status
     /// of its error. One second by default.
     pub first_message_wait: Duration,
+    /// How often a stream that has nothing to say shows that it is alive, so
+    /// that proxies leave it open: server-sent events by a comment, WebSockets by
+    /// a ping. A WebSocket client that has not answered when the next ping is due
+    /// has gone. 15 seconds by default.
+    pub keep_alive: Duration,
 }
 
 impl Default for Options {
@@ -97,6 +102,7 @@ impl Default for Options {
             ignored_query: Vec::new(),
             multi_segment: None,
             first_message_wait: Duration::from_secs(1),
+            keep_alive: Duration::from_secs(15),
         }
     }
 }

@@ -48,7 +48,7 @@ impl Outcome {
         &self.0.method
     }
 
-    /// `grpc`, `grpc-web`, `connect` or `rest`.
+    /// `grpc`, `grpc-web`, `connect`, `rest` or `websocket`.
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         self.0.protocol

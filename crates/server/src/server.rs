@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use crate::connection::{Connections, End};
 use crate::edge::Edge;
+use crate::edge::tunnel::Tunnels;
 use crate::{BoxError, Cors, Health, Limits, Listener, Metrics, RequestBody, Tls, outlet};
 
 /// How long running calls may take to finish, unless told otherwise.
@@ -127,7 +128,8 @@ impl<S> Server<S> {
         let room = Arc::new(Semaphore::new(self.limits.max_connections));
         let connections =
             Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
-        let edge = Edge::new(self.service, self.metrics, self.cors);
+        let tunnels = Tunnels::new(tasks.clone(), abort.clone());
+        let edge = Edge::new(self.service, self.metrics, self.cors, tunnels);
         let mut renewed: Vec<&Tls> = Vec::new();
         for tls in self.listeners.iter().filter_map(Listener::tls_of) {
             if !renewed.iter().any(|known| known.is_same(tls)) {

@@ -6,6 +6,9 @@ mod connect;
 mod grpc;
 mod grpc_web;
 mod rest;
+mod websocket;
+
+pub use websocket::{TrustedOrigin, lift_websocket_headers};
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,8 +16,10 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
 
 use crate::call::{Call, Reply};
+use crate::gateway::Opening;
 use crate::route::{Route, Routes};
 use crate::{Body, Deadline, MultiSegment, Options, Status};
 use portolan_transcode::Transcoder;
@@ -44,10 +49,12 @@ pub(crate) enum Accepted {
     Call(Accept),
     /// Not a call: this is the answer.
     Answer(Response<Body>),
+    /// A call that is held on the connection behind this answer.
+    Tunnel(Accept<Box<dyn Conversation>>, Response<Body>),
 }
 
 /// A call that a protocol takes on.
-pub(crate) struct Accept {
+pub(crate) struct Accept<E = Box<dyn Exchange>> {
     /// The path of the RPC.
     pub(crate) path: Arc<str>,
     /// The RPC itself, when the contracts have it.
@@ -55,7 +62,7 @@ pub(crate) struct Accept {
     /// The protocol's name, for logs and metrics.
     pub(crate) protocol: &'static str,
     pub(crate) deadline: Result<Deadline, Status>,
-    pub(crate) exchange: Box<dyn Exchange>,
+    pub(crate) exchange: E,
 }
 
 /// One call in one protocol: first the request, then the reply.
@@ -68,8 +75,15 @@ pub(crate) trait Exchange: Send {
     fn reply(self: Box<Self>, reply: Result<Reply, Status>) -> Eventually<'static, Response<Body>>;
 }
 
+/// One call on a connection that is HTTP no more.
+pub(crate) trait Conversation: Send {
+    /// Holds it, from the first word to the last.
+    fn hold(self: Box<Self>, upgrade: OnUpgrade, opening: Opening) -> Eventually<'static, ()>;
+}
+
 /// The protocols, in the order they are asked. REST takes what is left.
-pub(crate) const ALL: [&dyn Protocol; 4] = [
+pub(crate) const ALL: [&dyn Protocol; 5] = [
+    &websocket::WebSocket,
     &grpc::Grpc,
     &grpc_web::GrpcWeb,
     &connect::Connect,

@@ -21,3 +21,4 @@ mod said;
 mod streams;
 mod timing;
 mod upstream;
+mod websocket;

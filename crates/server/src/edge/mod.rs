@@ -8,6 +8,7 @@ mod head;
 pub(crate) mod observe;
 pub(crate) mod recover;
 pub(crate) mod request_id;
+pub(crate) mod tunnel;
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -24,6 +25,7 @@ use crate::request_body::Came;
 use crate::{BoxError, Cors, Metrics, metrics};
 use observe::{Observation, Observed, Piece};
 use recover::{Recover, Recovered};
+use tunnel::Tunnels;
 
 /// The service with its edge around it.
 #[derive(Clone, Debug)]
@@ -31,17 +33,19 @@ pub(crate) struct Edge<S> {
     service: Recover<S>,
     metrics: Metrics,
     cors: Option<Arc<Cors>>,
+    tunnels: Tunnels,
 }
 
 /// The body of what the edge answers: the service's, watched, or our own.
 pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Piece>>;
 
 impl<S> Edge<S> {
-    pub(crate) fn new(service: S, metrics: Metrics, cors: Option<Cors>) -> Self {
+    pub(crate) fn new(service: S, metrics: Metrics, cors: Option<Cors>, tunnels: Tunnels) -> Self {
         Self {
             service: Recover::new(service),
             metrics,
             cors: cors.map(Arc::new),
+            tunnels,
         }
     }
 
@@ -66,6 +70,7 @@ impl<S> Edge<S> {
             };
             return Ok(figures.map(Either::Right));
         }
+        let tunnel = tunnel::prepare(&mut request, self.cors.as_deref());
         let id = request_id::keep_or_make(request.headers_mut());
         let observation = Observation::begin(
             &mut request,
@@ -97,6 +102,10 @@ impl<S> Edge<S> {
         request_id::put(response.headers_mut(), id);
         if let Some((cors, grant)) = grant {
             cors.put(grant, response.headers_mut());
+        }
+        if let Some(tunnel) = tunnel.and_then(|slot| slot.take()) {
+            self.tunnels.run(tunnel, observation.begun(&response));
+            return Ok(response.map(|_| Either::Right(Full::default())));
         }
         let response = observation.watch(response);
         Ok(if is_head {

@@ -116,17 +116,28 @@ impl Observation {
         }
     }
 
+    /// Notes what the head of the response says.
+    pub(crate) fn begun<B>(mut self, response: &Response<B>) -> Self {
+        self.outcome = response.extensions().get::<Outcome>().cloned();
+        self.http_status = Some(response.status());
+        self
+    }
+
+    /// Notes the end of what went on behind the response.
+    pub(crate) fn complete(mut self) {
+        self.end(Last::Whole);
+    }
+
     /// Goes on with the response, to the end of its body.
-    pub(crate) fn watch<B>(mut self, response: Response<B>) -> Response<Observed<B>>
+    pub(crate) fn watch<B>(self, response: Response<B>) -> Response<Observed<B>>
     where
         B: Body,
     {
-        self.outcome = response.extensions().get::<Outcome>().cloned();
-        self.http_status = Some(response.status());
+        let observation = self.begun(&response);
         response.map(|body| Observed {
             body,
-            turn: Turn::of_http(&self.running),
-            observation: self,
+            turn: Turn::of_http(&observation.running),
+            observation,
         })
     }
 

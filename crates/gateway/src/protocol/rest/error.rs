@@ -30,7 +30,11 @@ struct ProblemJson<'a> {
 }
 
 /// The response of a status.
-pub(super) fn response(core: &Core, style: ErrorStyle, status: &Status) -> Response<Body> {
+pub(in crate::protocol) fn response(
+    core: &Core,
+    style: ErrorStyle,
+    status: &Status,
+) -> Response<Body> {
     let http_status = status.code().http_status();
     let (body, content_type) = match style {
         ErrorStyle::Status => (to_bytes(&StatusJson::of(core, status)), "application/json"),
@@ -61,7 +65,7 @@ pub(super) fn response(core: &Core, style: ErrorStyle, status: &Status) -> Respo
 }
 
 /// The last element of a stream that ends with an error.
-pub(super) fn element(core: &Core, status: &Status) -> Vec<u8> {
+pub(in crate::protocol) fn element(core: &Core, status: &Status) -> Vec<u8> {
     #[derive(Serialize)]
     struct Element<'a> {
         error: StatusJson<'a>,

@@ -1,11 +1,11 @@
 //! REST/JSON: `google.api.http` rules, gRPC paths and named routes.
 
 mod accept;
-mod error;
+pub(super) mod error;
 mod http_body;
 mod query;
-mod reply;
-mod request;
+pub(super) mod reply;
+pub(super) mod request;
 mod split;
 mod stream;
 
@@ -120,7 +120,7 @@ fn accept(
 
 /// How errors look: as chosen for all routes, or else as the kind of route has
 /// it.
-fn style(core: &Core, kind: RouteKind) -> ErrorStyle {
+pub(super) fn style(core: &Core, kind: RouteKind) -> ErrorStyle {
     core.options.errors.unwrap_or(match kind {
         RouteKind::Rule | RouteKind::Auto => ErrorStyle::Status,
         RouteKind::Named => ErrorStyle::Detail,

@@ -13,18 +13,20 @@ use super::{RestExchange, stream};
 use crate::call::Reply;
 use crate::compression::{Encoding, WORTHWHILE, gzip};
 use crate::messages::ReplyReader;
+use crate::protocol::Core;
 use crate::protocol::codec::{json_size, unreadable};
+use crate::route::Binding;
 use crate::{Body, Status, metadata};
 
 /// Trailing metadata among the headers of an HTTP/1.1 response.
 pub(super) const TRAILER_PREFIX: &str = "grpc-trailer-";
 
 /// What a message of the service is for a client.
-pub(super) struct Payload {
+pub(in crate::protocol) struct Payload {
     pub(super) content_type: HeaderValue,
-    pub(super) bytes: Bytes,
+    pub(in crate::protocol) bytes: Bytes,
     /// Whether it is JSON, and not bytes of the service's choice.
-    is_json: bool,
+    pub(in crate::protocol) is_json: bool,
 }
 
 pub(super) async fn response(exchange: RestExchange, reply: Reply) -> Response<Body> {
@@ -43,7 +45,7 @@ pub(super) async fn response(exchange: RestExchange, reply: Reply) -> Response<B
 async fn single(exchange: &RestExchange, reader: ReplyReader) -> Response<Body> {
     let indent = exchange.core.options.write.indent;
     let (result, trailers) = reader
-        .only(|message| payload(exchange, message, indent))
+        .only(|message| payload(&exchange.core, &exchange.binding, message, indent))
         .await;
     let (mut response, trailers_in_headers) = match result {
         Ok(payload) => (
@@ -90,12 +92,13 @@ fn body(exchange: &RestExchange, payload: Payload, trailers: &HeaderMap) -> Resp
 }
 
 /// A message, or the part of it that the rule wants.
-pub(super) fn payload(
-    exchange: &RestExchange,
+pub(in crate::protocol) fn payload(
+    core: &Core,
+    binding: &Binding,
     message: Bytes,
     indent: Option<u8>,
 ) -> Result<Payload, Status> {
-    if let Some(place) = exchange.binding.raw_reply {
+    if let Some(place) = binding.raw_reply {
         let HttpBody { content_type, data } = HttpBody::read(place, message)?;
         let content_type = HeaderValue::try_from(content_type)
             .ok()
@@ -108,13 +111,13 @@ pub(super) fn payload(
         });
     }
     let mut json = Vec::with_capacity(json_size(message.len()));
-    let transcoder = &exchange.core.transcoder;
-    let output = exchange.binding.route.output;
+    let transcoder = &core.transcoder;
+    let output = binding.route.output;
     let options = portolan_transcode::WriteOptions {
         indent,
-        ..exchange.core.options.write
+        ..core.options.write
     };
-    match &exchange.binding.response_body {
+    match &binding.response_body {
         None => transcoder.wire_to_json(output, &message, &mut json, &options),
         Some(field) => transcoder.field_to_json(output, field, &message, &mut json, &options),
     }

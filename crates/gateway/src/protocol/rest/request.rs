@@ -1,5 +1,6 @@
 //! From an HTTP request to the messages of a call.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -28,7 +29,7 @@ const MOST_TAGS: usize = 2 * (1 + 5) + (5 + 5);
 
 /// Whether the request was refused for its size, which HTTP has a status for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct TooLarge(Arc<AtomicBool>);
+pub(in crate::protocol) struct TooLarge(Arc<AtomicBool>);
 
 impl TooLarge {
     pub(super) fn happened(&self) -> bool {
@@ -119,13 +120,10 @@ pub(super) async fn call(
     let core = Arc::clone(&exchange.core);
     let binding = Arc::clone(&exchange.binding);
     let limit = core.options.max_message_size;
-    let bound = Bound {
-        core,
-        fields: fields(exchange, &head)?,
-        binding: Arc::clone(&binding),
-        content_type: content_type(&head),
-        too_large: exchange.too_large.clone(),
-    };
+    let too_large = exchange.too_large.clone();
+    let segments = exchange.segments.clone();
+    let body_says = has_body(&head, &binding);
+    let bound = Bound::new(core, &binding, segments, &head, body_says, too_large)?;
     let fault = Fault::default();
     let messages = if !has_body(&head, &binding) {
         Body::from(bound.message(None)?)
@@ -163,15 +161,19 @@ fn content_type(head: &Parts) -> String {
 
 /// What path and query say, in wire format. The path comes last, so that it
 /// wins over the body where both speak of a field.
-fn fields(exchange: &RestExchange, head: &Parts) -> Result<Vec<u8>, Status> {
-    let core = &exchange.core;
-    let binding = &exchange.binding;
+fn fields(
+    core: &Core,
+    binding: &Binding,
+    segments: Range<usize>,
+    head: &Parts,
+    body: bool,
+) -> Result<Vec<u8>, Status> {
     let mut fields = Vec::new();
     if let Some(query) = head.uri.query() {
-        query::write(core, binding, query, has_body(head, binding), &mut fields)?;
+        query::write(core, binding, query, body, &mut fields)?;
     }
     let path = head.uri.path();
-    let path = path.get(exchange.segments.clone()).unwrap_or_default();
+    let path = path.get(segments).unwrap_or_default();
     for variable in &binding.variables {
         let text = variable.text(path, core.multi_segment)?;
         let (input, read) = (binding.route.input, &core.options.read);
@@ -200,7 +202,7 @@ fn has_field(mut message: &[u8], number: u32) -> bool {
 }
 
 /// A binding with what path and query filled in already.
-struct Bound {
+pub(in crate::protocol) struct Bound {
     core: Arc<Core>,
     binding: Arc<Binding>,
     fields: Vec<u8>,
@@ -210,8 +212,60 @@ struct Bound {
 }
 
 impl Bound {
+    /// What the URL of a request says; `body` tells whether one is to say the
+    /// rest.
+    pub(in crate::protocol) fn new(
+        core: Arc<Core>,
+        binding: &Arc<Binding>,
+        segments: Range<usize>,
+        head: &Parts,
+        body: bool,
+        too_large: TooLarge,
+    ) -> Result<Self, Status> {
+        Ok(Self {
+            fields: fields(&core, binding, segments, head, body)?,
+            core,
+            binding: Arc::clone(binding),
+            content_type: content_type(head),
+            too_large,
+        })
+    }
+
+    /// The most bytes of a message.
+    pub(in crate::protocol) fn limit(&self) -> usize {
+        self.core.options.max_message_size
+    }
+
+    /// A message in JSON and the fields, framed, whatever the rule takes as its
+    /// body.
+    pub(in crate::protocol) fn whole(&self, json: &[u8]) -> Result<Bytes, Status> {
+        let size = json.len() + self.fields.len();
+        frame::build_within(self.limit(), size, |out| {
+            let Core {
+                transcoder,
+                options,
+                ..
+            } = &*self.core;
+            transcoder
+                .json_to_wire(self.binding.route.input, json, out, &options.read)
+                .map_err(|error| invalid(&error))?;
+            out.extend_from_slice(&self.fields);
+            Ok(())
+        })
+    }
+
+    /// A message in wire format and the fields, framed.
+    pub(in crate::protocol) fn wire(&self, wire: &[u8]) -> Result<Bytes, Status> {
+        let limit = self.core.options.max_message_size;
+        frame::build_within(limit, wire.len() + self.fields.len(), |out| {
+            out.extend_from_slice(wire);
+            out.extend_from_slice(&self.fields);
+            Ok(())
+        })
+    }
+
     /// A message of a body and the fields, framed.
-    fn message(&self, body: Option<&[u8]>) -> Result<Bytes, Status> {
+    pub(in crate::protocol) fn message(&self, body: Option<&[u8]>) -> Result<Bytes, Status> {
         let limit = self.core.options.max_message_size;
         let size = body.map_or(0, <[u8]>::len) + self.fields.len();
         let framed = frame::build_within(limit, size, |out| {

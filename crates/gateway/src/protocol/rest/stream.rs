@@ -1,8 +1,6 @@
 //! From a reply of many messages to an HTTP response, in the form the client
 //! asked for.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, header};
 use http_body::Frame as BodyFrame;
@@ -13,9 +11,6 @@ use super::reply::{Payload, TRAILER_PREFIX, payload};
 use super::{RestExchange, error};
 use crate::messages::{Event, ReplyReader};
 use crate::{Body, Code, Status, metadata};
-
-/// A comment this often keeps proxies from closing a silent event stream.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// A stream. It answers with the status of an error that comes before the
 /// first message; a live one does not wait for ever to know.
@@ -91,7 +86,7 @@ impl Stream {
         let indent = indent.filter(|_| self.exchange.form == Form::Array);
         let exchange = &self.exchange;
         self.reader
-            .next(|message| payload(exchange, message, indent))
+            .next(|message| payload(&exchange.core, &exchange.binding, message, indent))
             .await
     }
 
@@ -103,7 +98,8 @@ impl Stream {
         let event = match self.first.take() {
             Some(first) => Some(first),
             None if self.exchange.form == Form::Sse => {
-                match tokio::time::timeout(KEEP_ALIVE, self.event()).await {
+                let pause = self.exchange.core.options.keep_alive;
+                match tokio::time::timeout(pause, self.event()).await {
                     Ok(event) => event,
                     Err(_) => {
                         let comment = Bytes::from_static(b": keep-alive\n\n");
