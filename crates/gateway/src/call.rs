@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
-use http_body::Frame as BodyFrame;
+use http_body::{Body as _, Frame as BodyFrame};
 use tokio::time::Sleep;
 
 use crate::BoxError;
@@ -114,21 +114,78 @@ pub(crate) struct PassThrough {
     body: Body,
     meter: Meter,
     fault: Fault,
+    /// Of an RPC that takes one message, what has come of it.
+    single: bool,
+    held: Option<Bytes>,
     ended: bool,
 }
 
 impl PassThrough {
-    pub(crate) fn body(body: Body, limit: usize, fault: Fault) -> Body {
-        Body::new(Self {
+    pub(crate) fn new(body: Body, limit: usize, fault: Fault) -> Self {
+        Self {
             body,
             meter: Meter::new(limit, Code::InvalidArgument),
             fault,
+            single: false,
+            held: None,
             ended: false,
-        })
+        }
+    }
+
+    /// Refuses compressed messages, for a request that names no encoding.
+    pub(crate) fn uncompressed(self) -> Self {
+        Self {
+            meter: self.meter.uncompressed(),
+            ..self
+        }
+    }
+
+    /// Sees to it that there is exactly one message. Its end is held back until
+    /// that is sure, since a service may answer as soon as it has a message.
+    pub(crate) fn single(self) -> Self {
+        Self {
+            single: true,
+            ..self
+        }
+    }
+
+    pub(crate) fn into_body(self) -> Body {
+        Body::new(self)
+    }
+
+    /// What there is to say of the next piece, if it can go on at once.
+    fn pass(&mut self, data: Bytes) -> Result<Option<Bytes>, Status> {
+        self.meter.pass(&data)?;
+        if !self.single {
+            return Ok(Some(data));
+        }
+        if self.meter.messages() > 1 {
+            return Err(too_many());
+        }
+        if data.is_empty() {
+            return Ok(None);
+        }
+        if self.meter.is_at_boundary() && !self.body.is_end_stream() {
+            self.held = Some(data);
+            return Ok(None);
+        }
+        Ok(Some(data))
+    }
+
+    /// Whether what has come is a whole request.
+    fn check_end(&self) -> Result<(), Status> {
+        if !self.meter.is_at_boundary() {
+            return Err(torn());
+        }
+        if self.single && self.meter.messages() == 0 {
+            return Err(too_few());
+        }
+        Ok(())
     }
 
     fn fail(&mut self, status: Status) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
         self.ended = true;
+        self.held = None;
         self.fault.set(status.clone());
         Poll::Ready(Some(Err(status.into())))
     }
@@ -142,24 +199,56 @@ impl http_body::Body for PassThrough {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
-        if self.ended {
-            return Poll::Ready(None);
-        }
-        match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
-            Some(Ok(frame)) => {
-                if let Some(data) = frame.data_ref()
-                    && let Err(status) = self.meter.pass(data)
-                {
-                    return self.fail(status);
+        while !self.ended {
+            let frame = match std::task::ready!(Pin::new(&mut self.body).poll_frame(context)) {
+                Some(Ok(frame)) => frame,
+                // The client went away; its service need not hear more.
+                Some(Err(error)) => return self.fail(broke_off(error)),
+                None => match self.check_end() {
+                    Ok(()) => {
+                        self.ended = true;
+                        break;
+                    }
+                    Err(status) => return self.fail(status),
+                },
+            };
+            // Trailers of a request carry nothing.
+            let Ok(data) = frame.into_data() else {
+                continue;
+            };
+            match self.pass(data) {
+                Ok(Some(data)) => {
+                    // Told with the last piece, the end needs no frame of its own.
+                    self.ended = self.body.is_end_stream() && self.check_end().is_ok();
+                    return Poll::Ready(Some(Ok(BodyFrame::data(data))));
                 }
-                Poll::Ready(Some(Ok(frame)))
+                Ok(None) => {}
+                Err(status) => return self.fail(status),
             }
-            // The client went away; its service need not hear more.
-            Some(Err(error)) => self.fail(broke_off(error)),
-            None if self.meter.is_at_boundary() => Poll::Ready(None),
-            None => self.fail(torn()),
         }
+        Poll::Ready(self.held.take().map(|data| Ok(BodyFrame::data(data))))
     }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended && self.held.is_none()
+    }
+}
+
+/// The status for a second message where the RPC takes one (gRPC, "Status codes
+/// and their use": a wrong number of messages is UNIMPLEMENTED).
+pub(crate) fn too_many() -> Status {
+    Status::new(
+        Code::Unimplemented,
+        "the request has more than one message, and the method takes one",
+    )
+}
+
+/// The status for no message where the RPC takes one.
+pub(crate) fn too_few() -> Status {
+    Status::new(
+        Code::Unimplemented,
+        "the request has no message, and the method takes one",
+    )
 }
 
 /// The status for a request whose last message is not whole.

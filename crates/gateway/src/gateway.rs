@@ -204,7 +204,7 @@ impl Opening {
             upstream,
             deadline: accept.deadline.clone(),
             extensions: std::mem::take(&mut head.extensions),
-            limit: core.options.max_message_size,
+            limit: core.options.reply_limit(),
             streams: route.is_none_or(|route| route.streaming.from_server()),
             outcome,
         }

@@ -8,8 +8,8 @@ use http::HeaderMap;
 use http_body::Body as _;
 
 use crate::call::{Guarded, broke_off, torn};
-use crate::compression::{Encoding, gunzip};
-use crate::frame::{COMPRESSED, Decoder, Frame, larger_than, too_large};
+use crate::compression::Encoding;
+use crate::frame::{COMPRESSED, Decoder, Frame, larger_than, no_encoding, too_large};
 use crate::{Body, Code, Status};
 
 /// What comes next in a reply.
@@ -182,11 +182,8 @@ impl FrameReader {
 pub(crate) fn decompress(frame: Frame, encoding: Encoding, limit: usize) -> Result<Bytes, Status> {
     match (frame.flags & COMPRESSED != 0, encoding) {
         (false, _) => Ok(frame.payload),
-        (true, Encoding::Gzip) => gunzip(&frame.payload, limit).map(Bytes::from),
-        (true, Encoding::Identity) => Err(Status::new(
-            Code::Internal,
-            "a message is compressed, but no encoding was named",
-        )),
+        (true, Encoding::Identity) => Err(no_encoding()),
+        (true, encoding) => encoding.decompress(frame.payload, limit),
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Options {
     /// The largest message in bytes, in each direction; 4 MiB by default. A
     /// JSON body may have as many bytes.
     pub max_message_size: usize,
+    /// The largest message of a reply, in bytes, where that is to be another
+    /// than of a request; `None` by default.
+    pub max_reply_size: Option<usize>,
     /// How JSON is read.
     pub read: ReadOptions,
     /// How JSON is written.
@@ -89,6 +92,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
+            max_reply_size: None,
             read: ReadOptions::default(),
             write: WriteOptions::default(),
             errors: None,
@@ -114,5 +118,10 @@ impl Options {
             methods.retain(|method| limit.contains(method));
         }
         methods
+    }
+
+    /// The largest message of a reply, in bytes.
+    pub(crate) fn reply_limit(&self) -> usize {
+        self.max_reply_size.unwrap_or(self.max_message_size)
     }
 }

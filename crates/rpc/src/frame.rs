@@ -76,6 +76,14 @@ pub fn larger_than(seen: usize, limit: usize) -> Status {
     Status::new(Code::ResourceExhausted, message)
 }
 
+/// The status for a compressed message of a call that names no encoding.
+pub fn no_encoding() -> Status {
+    Status::new(
+        Code::Internal,
+        "a message is compressed, but no encoding was named",
+    )
+}
+
 /// Whether the flags are among those that gRPC has. The others are reserved.
 pub fn are_known(flags: u8) -> bool {
     flags & !COMPRESSED == 0
@@ -137,6 +145,9 @@ pub struct Meter {
     limit: usize,
     /// The code for frames that are none: it says who sent them.
     malformed: Code,
+    /// Whether messages may be compressed.
+    compressed: bool,
+    messages: u64,
     prefix: [u8; PREFIX],
     prefix_length: usize,
     payload_left: usize,
@@ -149,9 +160,21 @@ impl Meter {
         Self {
             limit,
             malformed,
+            compressed: true,
+            messages: 0,
             prefix: [0; PREFIX],
             prefix_length: 0,
             payload_left: 0,
+        }
+    }
+
+    /// Refuses messages that are compressed, since no encoding was named: they
+    /// are INTERNAL (gRPC, "Compression").
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        Self {
+            compressed: false,
+            ..self
         }
     }
 
@@ -176,6 +199,10 @@ impl Meter {
                     let message = format!("a message has unknown flags: {flags:#04x}");
                     return Err(Status::new(self.malformed, message));
                 }
+                if flags & COMPRESSED != 0 && !self.compressed {
+                    return Err(no_encoding());
+                }
+                self.messages += 1;
                 self.payload_left = u32::from_be_bytes(length) as usize;
                 if self.payload_left > self.limit {
                     return Err(too_large(self.payload_left, self.limit));
@@ -183,6 +210,12 @@ impl Meter {
             }
         }
         Ok(())
+    }
+
+    /// How many messages have begun.
+    #[must_use]
+    pub fn messages(&self) -> u64 {
+        self.messages
     }
 
     /// Whether the last frame was whole.
@@ -212,6 +245,7 @@ mod tests {
             }
             assert_eq!(frames, [(0, 5), (1, 0), (0, 300)]);
             assert!(decoder.is_at_boundary() && meter.is_at_boundary());
+            assert_eq!(meter.messages(), 3);
         }
     }
 
@@ -243,8 +277,10 @@ mod tests {
 
     #[test]
     fn a_torn_frame_is_noticed() {
-        let mut meter = Meter::new(10, Code::Internal);
+        let mut meter = Meter::new(10, Code::DataLoss).uncompressed();
         meter.pass(&[0, 0, 0, 0, 2, 1]).unwrap();
         assert!(!meter.is_at_boundary());
+        let status = meter.pass(&[1, COMPRESSED, 0, 0, 0, 0]).unwrap_err();
+        assert_eq!(status.code(), Code::Internal);
     }
 }

@@ -1,13 +1,16 @@
 //! How a protocol with frames encodes its messages: protobuf or JSON.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use portolan_schema::MessageId;
 
 use super::Core;
-use crate::call::{Fault, Messages};
-use crate::compression::{Encoding, gzip};
+use crate::call::{Fault, Messages, too_few, too_many};
+use crate::compression::Encoding;
 use crate::frame::{self, COMPRESSED, Frame};
 use crate::messages::{FrameReader, decompress};
+use crate::route::Route;
 use crate::{Body, Code, Status};
 
 /// The encoding of messages.
@@ -75,8 +78,9 @@ impl Codec {
     ) -> Result<Bytes, Status> {
         let message = self.encode(core, output, message)?;
         Ok(match encoding {
-            Encoding::Gzip if !message.is_empty() => frame::wrap(COMPRESSED, &gzip(&message)),
-            _ => frame::wrap(0, &message),
+            Encoding::Identity => frame::wrap(0, &message),
+            _ if message.is_empty() => frame::wrap(0, &message),
+            encoding => frame::wrap(COMPRESSED, &encoding.compress(&message)),
         })
     }
 
@@ -84,32 +88,61 @@ impl Codec {
     /// protobuf.
     pub(crate) fn transcode_request(
         self,
-        core: std::sync::Arc<Core>,
-        input: MessageId,
+        core: Arc<Core>,
+        route: &Arc<Route>,
         body: Body,
         encoding: Encoding,
         fault: Fault,
     ) -> Body {
         let limit = core.options.max_message_size;
-        let reader = FrameReader::new(body, limit);
-        let stream = futures_util::stream::try_unfold(
-            (reader, core),
-            move |(mut reader, core)| async move {
-                let Some(Frame { flags, payload }) = reader.next().await? else {
-                    return Ok(None);
-                };
-                if !frame::are_known(flags) {
-                    return Err(Status::new(
-                        Code::InvalidArgument,
-                        format!("a message has unknown flags: {flags:#04x}"),
-                    ));
-                }
-                let message = decompress(Frame { flags, payload }, encoding, limit)?;
-                let frame = self.decode(&core, input, &message)?;
-                Ok(Some((frame, (reader, core))))
-            },
-        );
+        let state = Frames {
+            reader: FrameReader::new(body, limit),
+            core,
+            route: Arc::clone(route),
+            count: 0,
+        };
+        let stream = futures_util::stream::try_unfold(state, move |mut frames| async move {
+            let Some(Frame { flags, payload }) = frames.next().await? else {
+                return Ok(None);
+            };
+            if !frame::are_known(flags) {
+                return Err(Status::new(
+                    Code::InvalidArgument,
+                    format!("a message has unknown flags: {flags:#04x}"),
+                ));
+            }
+            let message = decompress(Frame { flags, payload }, encoding, limit)?;
+            let frame = self.decode(&frames.core, frames.route.input, &message)?;
+            Ok(Some((frame, frames)))
+        });
         Messages::body(Box::pin(stream), fault)
+    }
+}
+
+/// The frames of a request, as many as the RPC takes.
+struct Frames {
+    reader: FrameReader,
+    core: Arc<Core>,
+    route: Arc<Route>,
+    count: u64,
+}
+
+impl Frames {
+    async fn next(&mut self) -> Result<Option<Frame>, Status> {
+        let single = !self.route.streaming.from_client();
+        if single && self.count > 0 {
+            return Ok(None);
+        }
+        let Some(frame) = self.reader.next().await? else {
+            return if single { Err(too_few()) } else { Ok(None) };
+        };
+        self.count += 1;
+        // A service may answer as soon as it has a message, so that a second
+        // one has to be ruled out first.
+        if single && self.reader.next().await?.is_some() {
+            return Err(too_many());
+        }
+        Ok(Some(frame))
     }
 }
 

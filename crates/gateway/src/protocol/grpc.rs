@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
@@ -13,13 +13,15 @@ use super::{
     unsupported_media_type,
 };
 use crate::call::{Call, Fault, PassThrough, Reply};
-use crate::compression::Encoding;
+use crate::compression::{Encoding, SPOKEN, accept};
 use crate::messages::{Event, ReplyReader};
 use crate::route::Route;
 use crate::{Body, Code, Deadline, Status, metadata};
 
 pub(crate) struct Grpc;
 
+const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const ACCEPTS: &str = "application/grpc, application/grpc+proto, application/grpc+json";
 
 impl Protocol for Grpc {
@@ -58,6 +60,7 @@ impl Protocol for Grpc {
                 codec,
                 path: path.into(),
                 content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
+                likes: liked_encoding(head, codec),
             }),
         }))
     }
@@ -70,6 +73,7 @@ struct GrpcExchange {
     codec: Codec,
     path: Arc<str>,
     content_type: Option<HeaderValue>,
+    likes: Encoding,
 }
 
 impl Exchange for GrpcExchange {
@@ -78,7 +82,7 @@ impl Exchange for GrpcExchange {
         let call = framed_call(
             &self.core,
             &self.path,
-            self.route.as_deref(),
+            self.route.as_ref(),
             self.codec,
             metadata,
             body,
@@ -96,14 +100,17 @@ impl Exchange for GrpcExchange {
                     }
                     (None, Some(route)) if self.codec == Codec::Json => {
                         let metadata = reply.metadata.clone();
-                        let body = transcode_reply(Arc::clone(&self.core), route.output, reply);
+                        let core = Arc::clone(&self.core);
+                        let body = transcode_reply(core, route.output, reply, self.likes);
                         (metadata, body)
                     }
                     (None, _) => (reply.metadata, Body::new(reply.messages)),
                 },
             };
             if self.codec == Codec::Json {
-                speak_own_encoding(&mut headers);
+                speak_own_encoding(&mut headers, self.likes);
+            } else {
+                add_own_encodings(&mut headers);
             }
             let fallback = HeaderValue::from_static("application/grpc");
             headers.insert(header::CONTENT_TYPE, self.content_type.unwrap_or(fallback));
@@ -125,23 +132,36 @@ fn trailers_only(status: &Status, mut trailers: HeaderMap) -> HeaderMap {
 pub(super) fn framed_call(
     core: &Arc<Core>,
     path: &Arc<str>,
-    route: Option<&Route>,
+    route: Option<&Arc<Route>>,
     codec: Codec,
     mut metadata: HeaderMap,
     body: Body,
 ) -> Result<Call, Status> {
     let fault = Fault::default();
-    let messages = match (codec, route) {
-        (Codec::Proto, _) => PassThrough::body(body, core.options.max_message_size, fault.clone()),
-        (Codec::Json, Some(route)) => {
-            let encoding = take_encodings(&mut metadata)?;
-            codec.transcode_request(Arc::clone(core), route.input, body, encoding, fault.clone())
+    let messages = match route {
+        Some(route) if codec == Codec::Json || !passes(&metadata) => {
+            let encoding = Encoding::named(&metadata, &ENCODING);
+            metadata.remove(ENCODING);
+            if codec == Codec::Json {
+                metadata.remove(ACCEPT_ENCODING);
+            }
+            codec.transcode_request(Arc::clone(core), route, body, encoding?, fault.clone())
         }
-        (Codec::Json, None) => {
+        None if codec == Codec::Json => {
             return Err(Status::new(
                 Code::Unimplemented,
                 format!("there is no method {path}"),
             ));
+        }
+        _ => {
+            let mut frames = PassThrough::new(body, core.options.max_message_size, fault.clone());
+            if Encoding::named(&metadata, &ENCODING) == Ok(Encoding::Identity) {
+                frames = frames.uncompressed();
+            }
+            if route.is_some_and(|route| !route.streaming.from_client()) {
+                frames = frames.single();
+            }
+            frames.into_body()
         }
     };
     Ok(Call {
@@ -152,21 +172,50 @@ pub(super) fn framed_call(
     })
 }
 
-/// Takes the compression of messages out of the metadata, since the gateway
-/// reads them itself.
-fn take_encodings(metadata: &mut HeaderMap) -> Result<Encoding, Status> {
-    let name = http::HeaderName::from_static("grpc-encoding");
-    let encoding = Encoding::named(metadata, &name);
-    metadata.remove(name);
-    metadata.remove("grpc-accept-encoding");
-    encoding
+/// Whether protobuf messages of this encoding go to the service as they are.
+/// Gzip does, which is everywhere, and so does what only the service may know.
+/// All others the gateway decompresses, since few services do.
+fn passes(metadata: &HeaderMap) -> bool {
+    !matches!(
+        Encoding::named(metadata, &ENCODING),
+        Ok(Encoding::Deflate | Encoding::Brotli | Encoding::Zstd | Encoding::Snappy)
+    )
 }
 
 /// Makes the headers those of a reply whose messages the gateway writes itself,
-/// with the encoding that it reads (gRPC, "Compression").
-pub(super) fn speak_own_encoding(headers: &mut HeaderMap) {
-    headers.remove("grpc-encoding");
-    headers.insert("grpc-accept-encoding", HeaderValue::from_static("gzip"));
+/// with the encodings that it reads (gRPC, "Compression").
+pub(super) fn speak_own_encoding(headers: &mut HeaderMap, encoding: Encoding) {
+    headers.remove(ENCODING);
+    if encoding != Encoding::Identity {
+        headers.insert(ENCODING, encoding.header_value());
+    }
+    headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(SPOKEN));
+}
+
+/// Adds the encodings that the gateway reads to those of a service, where that
+/// names its own.
+pub(super) fn add_own_encodings(headers: &mut HeaderMap) {
+    let Some(listed) = headers.get(ACCEPT_ENCODING) else {
+        return;
+    };
+    let listed = String::from_utf8_lossy(listed.as_bytes()).into_owned();
+    let others = listed
+        .split(',')
+        .map(str::trim)
+        .filter(|name| !name.is_empty() && Encoding::from_name(name.as_bytes()).is_none());
+    let all: Vec<&str> = std::iter::once(SPOKEN).chain(others).collect();
+    if let Ok(value) = HeaderValue::try_from(all.join(", ")) {
+        headers.insert(ACCEPT_ENCODING, value);
+    }
+}
+
+/// The encoding that a client would like its messages to have, where the
+/// gateway writes them.
+pub(super) fn liked_encoding(head: &Parts, codec: Codec) -> Encoding {
+    match codec {
+        Codec::Proto => Encoding::Identity,
+        Codec::Json => accept::listed(&head.headers, &ACCEPT_ENCODING),
+    }
 }
 
 /// The frames of a reply with JSON in them, then the trailers.
@@ -174,13 +223,13 @@ pub(super) fn transcode_reply(
     core: Arc<Core>,
     output: portolan_schema::MessageId,
     reply: Reply,
+    encoding: Encoding,
 ) -> Body {
-    let limit = core.options.max_message_size;
+    let limit = core.options.reply_limit();
     let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
     let frames =
         futures_util::stream::unfold((reader, core), move |(mut reader, core)| async move {
-            let encode =
-                |message| Codec::Json.encode_frame(&core, output, message, Encoding::Identity);
+            let encode = |message| Codec::Json.encode_frame(&core, output, message, encoding);
             let frame = match reader.next(encode).await? {
                 Event::Message(frame) => BodyFrame::data(frame),
                 Event::End(status, mut trailers) => {

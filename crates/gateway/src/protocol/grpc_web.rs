@@ -13,13 +13,16 @@ use http::{HeaderMap, HeaderValue, Method, Response, header};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
-use super::grpc::{framed_call, speak_own_encoding, transcode_reply};
+use super::grpc::{
+    add_own_encodings, framed_call, liked_encoding, speak_own_encoding, transcode_reply,
+};
 use super::{
     Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
     unsupported_media_type,
 };
 use crate::BoxError;
 use crate::call::{Call, Reply};
+use crate::compression::Encoding;
 use crate::route::Route;
 use crate::{Body, Code, Deadline, Status, frame, metadata};
 
@@ -72,6 +75,7 @@ impl Protocol for GrpcWeb {
                 codec,
                 text_request: text,
                 text_reply,
+                likes: liked_encoding(head, codec),
             }),
         }))
     }
@@ -84,6 +88,7 @@ struct GrpcWebExchange {
     codec: Codec,
     text_request: bool,
     text_reply: bool,
+    likes: Encoding,
 }
 
 impl Exchange for GrpcWebExchange {
@@ -103,7 +108,7 @@ impl Exchange for GrpcWebExchange {
         let call = framed_call(
             &self.core,
             &self.path,
-            self.route.as_deref(),
+            self.route.as_ref(),
             self.codec,
             metadata,
             body,
@@ -122,7 +127,8 @@ impl Exchange for GrpcWebExchange {
                 Ok(reply) => match &self.route {
                     Some(route) if self.codec == Codec::Json => {
                         let metadata = reply.metadata.clone();
-                        let frames = transcode_reply(Arc::clone(&self.core), route.output, reply);
+                        let core = Arc::clone(&self.core);
+                        let frames = transcode_reply(core, route.output, reply, self.likes);
                         (
                             metadata,
                             Body::new(TrailersInBody {
@@ -148,7 +154,9 @@ impl Exchange for GrpcWebExchange {
             let mut response = Response::new(body);
             *response.headers_mut() = metadata;
             if self.codec == Codec::Json {
-                speak_own_encoding(response.headers_mut());
+                speak_own_encoding(response.headers_mut(), self.likes);
+            } else {
+                add_own_encodings(response.headers_mut());
             }
             let content_type = match (self.text_reply, self.codec) {
                 (true, Codec::Proto) => "application/grpc-web-text+proto",

@@ -176,7 +176,7 @@ async fn no_message_at_all() {
         );
         assert_eq!(
             (said.code, said.message.as_str()),
-            (12, "no message"),
+            (12, "the request has no message, and the method takes one"),
             "{wire:?}"
         );
     }
@@ -229,6 +229,58 @@ async fn base64_that_is_none() {
 }
 
 #[tokio::test]
+async fn more_messages_than_the_method_takes() {
+    let gateway = shelf();
+    let items = [Item::named("a"), Item::named("b")];
+    for (wire, method) in [
+        (Wire::Grpc, "Act"),
+        (Wire::GrpcJson, "Act"),
+        (Wire::Web, "Act"),
+        (Wire::WebText, "Act"),
+        (Wire::WebJson, "Act"),
+        (Wire::Grpc, "List"),
+        (Wire::GrpcJson, "List"),
+        (Wire::Web, "List"),
+        (Wire::ConnectProto, "List"),
+        (Wire::ConnectJson, "List"),
+    ] {
+        let said = wire.call(&gateway, method, &items, &[]).await;
+        assert_eq!(
+            (said.messages, said.code, said.message.as_str()),
+            (
+                Vec::new(),
+                12,
+                "the request has more than one message, and the method takes one"
+            ),
+            "{wire:?} {method}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_compressed_message_needs_an_encoding() {
+    let gateway = shelf();
+    for (wire, name) in [
+        (Wire::Grpc, "grpc-encoding"),
+        (Wire::GrpcJson, "grpc-encoding"),
+        (Wire::Web, "grpc-encoding"),
+        (Wire::ConnectProto, "connect-content-encoding"),
+        (Wire::ConnectJson, "connect-content-encoding"),
+    ] {
+        for more in [&[(name, "identity")][..], &[]] {
+            let frame = frame(1, &gzip(&wire.payload(&Item::default())));
+            let answer = send(&gateway, wire.raw("Chat", true, more, frame)).await;
+            let said = wire.read("Chat", &answer);
+            assert_eq!(
+                (said.code, said.message.as_str()),
+                (13, "a message is compressed, but no encoding was named"),
+                "{wire:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn encodings_that_are_not_spoken() {
     let gateway = shelf();
     for (wire, method, name) in [
@@ -241,7 +293,7 @@ async fn encodings_that_are_not_spoken() {
     ] {
         let answer = send(
             &gateway,
-            wire.request(method, &[Item::default()], &[(name, "zstd")]),
+            wire.request(method, &[Item::default()], &[(name, "lz4")]),
         )
         .await;
         let said = wire.read(method, &answer);
@@ -249,12 +301,17 @@ async fn encodings_that_are_not_spoken() {
             (said.code, said.message.as_str()),
             (
                 12,
-                "the encoding `zstd` is not spoken here; use gzip or identity"
+                "the encoding `lz4` is not spoken here; \
+                 use one of gzip, br, zstd, deflate, snappy or identity"
             ),
             "{wire:?}"
         );
         if !wire.is_connect() {
-            assert_eq!(answer.header("grpc-accept-encoding"), "gzip", "{wire:?}");
+            assert_eq!(
+                answer.header("grpc-accept-encoding"),
+                "gzip, br, zstd, deflate, snappy",
+                "{wire:?}"
+            );
         }
         let torn = send(
             &gateway,

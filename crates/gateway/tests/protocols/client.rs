@@ -271,12 +271,6 @@ impl Wire {
     }
 }
 
-pub(crate) fn gunzip(bytes: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::GzDecoder::new(bytes), &mut plain).unwrap();
-    plain
-}
-
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut compressed = Vec::new();
     let mut encoder = flate2::bufread::GzEncoder::new(bytes, flate2::Compression::best());

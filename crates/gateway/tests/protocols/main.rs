@@ -7,6 +7,7 @@
 mod around;
 mod bad_input;
 mod client;
+mod compression;
 mod contract;
 mod equal;
 mod errors;

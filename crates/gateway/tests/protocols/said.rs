@@ -6,9 +6,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Buf, Bytes};
 use http::HeaderMap;
+use portolan_rpc::compression::Encoding;
 use serde_json::Value;
 
-use crate::client::{Answer, Wire, from_server, gunzip, streams};
+use crate::client::{Answer, Wire, from_server, streams};
 use crate::contract::Item;
 use crate::upstream::headers;
 
@@ -29,7 +30,9 @@ impl Wire {
         let said = match self {
             Self::Grpc | Self::GrpcJson => {
                 let mut said = Said {
-                    messages: self.frames(&answer.body).0,
+                    messages: self
+                        .frames(&answer.body, encoding(answer, "grpc-encoding"))
+                        .0,
                     ..Said::default()
                 };
                 assert_eq!(answer.status, 200);
@@ -52,7 +55,7 @@ impl Wire {
                 } else {
                     answer.body.clone()
                 };
-                let (messages, last) = self.frames(&body);
+                let (messages, last) = self.frames(&body, encoding(answer, "grpc-encoding"));
                 let (flag, lines) = last.expect("a frame with the trailers");
                 assert_eq!(flag, 0x80);
                 let mut said = Said {
@@ -96,7 +99,7 @@ impl Wire {
     }
 
     /// The messages of frames, and the last frame if it is none.
-    fn frames(self, mut body: &[u8]) -> (Vec<Item>, Option<(u8, Bytes)>) {
+    fn frames(self, mut body: &[u8], encoding: Encoding) -> (Vec<Item>, Option<(u8, Bytes)>) {
         let mut items = Vec::new();
         while !body.is_empty() {
             let flags = body.get_u8();
@@ -104,7 +107,10 @@ impl Wire {
             let payload = body.copy_to_bytes(length);
             match flags {
                 0 => items.push(self.item(&payload)),
-                1 => items.push(self.item(&gunzip(&payload))),
+                1 => {
+                    assert_ne!(encoding, Encoding::Identity);
+                    items.push(self.item(&encoding.decompress(payload, 1 << 30).unwrap()));
+                }
                 _ => {
                     assert!(body.is_empty(), "something behind the last frame");
                     return (items, Some((flags, payload)));
@@ -148,7 +154,8 @@ impl Wire {
                 "application/connect+proto"
             }
         );
-        let (messages, last) = self.frames(&answer.body);
+        let encoding = encoding(answer, "connect-content-encoding");
+        let (messages, last) = self.frames(&answer.body, encoding);
         let (flags, end) = last.expect("an end of the stream");
         assert_eq!(flags, 2);
         let end: Value = serde_json::from_slice(&end).unwrap();
@@ -290,11 +297,15 @@ fn unbase64(text: &[u8]) -> Bytes {
 
 /// The body of an answer, decompressed.
 pub(crate) fn inflated(answer: &Answer) -> Vec<u8> {
-    match answer.header("content-encoding") {
-        "" => answer.body.to_vec(),
-        "gzip" => gunzip(&answer.body),
-        other => panic!("nobody asked for {other}"),
-    }
+    let encoding = encoding(answer, "content-encoding");
+    let body = Bytes::copy_from_slice(&answer.body);
+    encoding.decompress(body, 1 << 30).unwrap().into()
+}
+
+/// The encoding that an answer says it has.
+fn encoding(answer: &Answer, name: &str) -> Encoding {
+    let name = http::HeaderName::try_from(name).unwrap();
+    Encoding::named(&answer.headers, &name).unwrap()
 }
 
 /// The names of Connect's codes (Connect, "Error Codes").

@@ -3,9 +3,10 @@
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
-use crate::compression::gunzip;
+use crate::compression::{Encoding, not_spoken};
 use crate::protocol::codec::Codec;
 use crate::{Code, Status};
 
@@ -34,7 +35,7 @@ pub(super) fn codec(query: &str) -> Option<Codec> {
 }
 
 /// The message, decoded and decompressed.
-pub(super) fn message(query: &str, limit: usize) -> Result<Vec<u8>, Status> {
+pub(super) fn message(query: &str, limit: usize) -> Result<Bytes, Status> {
     let invalid = |message: &str| Status::new(Code::InvalidArgument, message);
     if parameter(query, "connect").is_some_and(|version| version != b"v1") {
         return Err(invalid("the query parameter `connect` must be v1"));
@@ -45,20 +46,12 @@ pub(super) fn message(query: &str, limit: usize) -> Result<Vec<u8>, Status> {
             .decode(&message)
             .map_err(|_| invalid("the query parameter `message` is not URL-safe base64"))?;
     }
-    match parameter(query, "compression").as_deref() {
-        None | Some(b"" | b"identity") => {}
-        Some(b"gzip") => message = gunzip(&message, limit)?,
-        Some(other) => {
-            let name = String::from_utf8_lossy(other);
-            let message =
-                format!("the compression `{name}` is not spoken here; use gzip or identity");
-            return Err(Status::new(Code::Unimplemented, message));
-        }
-    }
-    if message.len() > limit {
-        return Err(crate::frame::too_large(message.len(), limit));
-    }
-    Ok(message)
+    let compression = parameter(query, "compression").unwrap_or_default();
+    let encoding = match compression.as_slice() {
+        b"" => Encoding::Identity,
+        name => Encoding::from_name(name).ok_or_else(|| not_spoken(name))?,
+    };
+    encoding.decompress(message.into(), limit)
 }
 
 #[cfg(test)]
@@ -70,8 +63,11 @@ mod tests {
         let query = "connect=v1&encoding=json&message=%7B%22id%22%3A%22a+b%22%7D";
         assert!(is_connect(query));
         assert_eq!(codec(query), Some(Codec::Json));
-        assert_eq!(message(query, 100).unwrap(), b"{\"id\":\"a b\"}");
-        assert_eq!(message("message=CgFh&base64=1", 100).unwrap(), b"\x0a\x01a");
+        assert_eq!(message(query, 100).unwrap(), &b"{\"id\":\"a b\"}"[..]);
+        assert_eq!(
+            message("message=CgFh&base64=1", 100).unwrap(),
+            &b"\x0a\x01a"[..]
+        );
         assert_eq!(
             message("message=abc", 2).unwrap_err().code(),
             Code::ResourceExhausted

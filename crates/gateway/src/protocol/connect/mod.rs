@@ -9,7 +9,7 @@ mod unary;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use portolan_schema::Streaming;
 
 use super::codec::Codec;
@@ -17,9 +17,9 @@ use super::{
     Accept, Accepted, Core, Exchange, Protocol, media_type, method_not_allowed,
     unsupported_media_type,
 };
-use crate::compression::Encoding;
-use crate::route::{Route, connect_methods};
-use crate::{Code, Deadline, Status};
+use crate::compression::{Encoding, accept};
+use crate::route::{Matched, Route, connect_methods};
+use crate::{Body, Code, Deadline, Status};
 
 pub(crate) struct Connect;
 
@@ -29,7 +29,8 @@ const STREAMING: &str = "application/connect+json, application/connect+proto";
 
 impl Protocol for Connect {
     fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
-        let route = core.routes.by_path(head.uri.path());
+        let path = head.uri.path();
+        let route = core.routes.by_path(path);
         if head.method == Method::GET {
             let route = route?;
             // A GET without a message is a REST client's, to be told what to do.
@@ -46,7 +47,11 @@ impl Protocol for Connect {
             _ if head.headers.contains_key(VERSION) => None,
             _ => return None,
         };
-        let route = route?;
+        let Some(route) = route else {
+            // REST may have this path, or else nobody has it.
+            let is_unknown = matches!(core.routes.find(&head.method, path), Matched::Nothing);
+            return is_unknown.then(|| Accepted::Answer(no_method(core, path)));
+        };
         if head.method != Method::POST {
             return Some(Accepted::Answer(method_not_allowed(&connect_methods(
                 route,
@@ -65,6 +70,20 @@ impl Protocol for Connect {
         let exchange = unary::Unary::post(core, route, codec, &head.headers);
         Some(call(route, deadline, Box::new(exchange)))
     }
+}
+
+/// The answer to a path that is no RPC's: the HTTP status that anybody expects,
+/// and an error as Connect has it, which is UNIMPLEMENTED for that status
+/// (Connect, "HTTP to Error Code").
+fn no_method(core: &Core, path: &str) -> Response<Body> {
+    let status = Status::new(Code::Unimplemented, format!("there is no method {path}"));
+    let mut response = Response::new(error::ErrorJson::of(core, &status).to_bytes().into());
+    *response.status_mut() = StatusCode::NOT_FOUND;
+    response.headers_mut().insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("application/json"),
+    );
+    response
 }
 
 fn accept_get(head: &Parts, core: &Arc<Core>, route: &Arc<Route>) -> Accepted {
@@ -96,7 +115,7 @@ fn accept_streaming(
         return Accepted::Answer(unsupported_media_type(STREAMING));
     };
     let Some(route) = route else {
-        return Accepted::Answer(super::bare(http::StatusCode::NOT_FOUND));
+        return Accepted::Answer(no_method(core, head.uri.path()));
     };
     if route.streaming == Streaming::Unary {
         return Accepted::Answer(unsupported_media_type(UNARY));
@@ -138,12 +157,13 @@ fn check_version(headers: &HeaderMap) -> Result<(), Status> {
     }
 }
 
-/// The encoding that a response may have.
+/// The encoding that a response should have: HTTP's weights for a body, the
+/// order of the client's liking for messages (Connect, "Compression").
 fn accepted(headers: &HeaderMap, streaming: bool) -> Encoding {
-    let name = if streaming {
-        HeaderName::from_static("connect-accept-encoding")
+    if streaming {
+        const NAME: HeaderName = HeaderName::from_static("connect-accept-encoding");
+        accept::listed(headers, &NAME)
     } else {
-        header::ACCEPT_ENCODING
-    };
-    Encoding::accepted(headers, &name)
+        accept::weighed(headers, &header::ACCEPT_ENCODING)
+    }
 }

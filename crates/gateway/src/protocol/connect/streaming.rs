@@ -59,7 +59,7 @@ impl Exchange for Stream {
                 metadata: metadata::from_headers(&head.headers),
                 messages: self.codec.transcode_request(
                     core,
-                    self.route.input,
+                    &self.route,
                     body,
                     encoding,
                     fault.clone(),
@@ -89,8 +89,8 @@ impl Exchange for Stream {
             };
             let headers = response.headers_mut();
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-            if accepts == Encoding::Gzip {
-                headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            if accepts != Encoding::Identity {
+                headers.insert(CONTENT_ENCODING, accepts.header_value());
             }
             response
         })
@@ -99,7 +99,7 @@ impl Exchange for Stream {
 
 impl Stream {
     fn frames(self, reply: Reply) -> Body {
-        let limit = self.core.options.max_message_size;
+        let limit = self.core.options.reply_limit();
         let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
         let frames =
             futures_util::stream::unfold((self, reader), |(this, mut reader)| async move {

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue, Response, header};
 use super::error::ErrorJson;
 use super::{accepted, get};
 use crate::call::{Call, Fault, Reply};
-use crate::compression::{Encoding, WORTHWHILE, gunzip, gzip};
+use crate::compression::{Encoding, WORTHWHILE};
 use crate::messages::{ReplyReader, collect};
 use crate::protocol::codec::Codec;
 use crate::protocol::{Core, Eventually, Exchange};
@@ -59,17 +59,14 @@ impl Unary {
         }
     }
 
-    async fn message(&self, head: &Parts, body: Body) -> Result<Vec<u8>, Status> {
+    async fn message(&self, head: &Parts, body: Body) -> Result<Bytes, Status> {
         let limit = self.core.options.max_message_size;
         if self.by_get {
             return get::message(head.uri.query().unwrap_or_default(), limit);
         }
         let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING)?;
         let body = collect(body, limit).await?;
-        match encoding {
-            Encoding::Identity => Ok(body.into()),
-            Encoding::Gzip => gunzip(&body, limit),
-        }
+        encoding.decompress(body, limit)
     }
 }
 
@@ -92,7 +89,7 @@ impl Exchange for Unary {
             let (result, metadata) = match reply {
                 Err(status) => (Err(status), HeaderMap::new()),
                 Ok(reply) => {
-                    let limit = self.core.options.max_message_size;
+                    let limit = self.core.options.reply_limit();
                     let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
                     let encode =
                         |message| self.codec.encode(&self.core, self.route.output, message);
@@ -123,11 +120,11 @@ impl Exchange for Unary {
 /// A body, compressed when that is allowed and worth it.
 fn compressed(body: Bytes, accepts: Encoding) -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    if accepts == Encoding::Gzip && body.len() >= WORTHWHILE {
-        *response.body_mut() = gzip(&body).into();
+    if accepts != Encoding::Identity && body.len() >= WORTHWHILE {
+        *response.body_mut() = accepts.compress(&body).into_owned().into();
         response
             .headers_mut()
-            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+            .insert(header::CONTENT_ENCODING, accepts.header_value());
     } else {
         *response.body_mut() = body.into();
     }

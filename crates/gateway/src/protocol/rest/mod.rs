@@ -83,7 +83,14 @@ fn accept(
         let mut response = error::response(core, style, &status);
         *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
         let takes = HeaderValue::from_static(takes);
-        response.headers_mut().insert(name, takes);
+        let headers = response.headers_mut();
+        headers.insert(name, takes);
+        // On an RPC's path a plain `application/json` is a Connect client's
+        // error, and who asks in no known type may be one.
+        if binding.kind == RouteKind::Auto && headers[header::CONTENT_TYPE] == "application/json" {
+            let json = HeaderValue::from_static("application/json; charset=utf-8");
+            headers.insert(header::CONTENT_TYPE, json);
+        }
         Accepted::Answer(response)
     };
     if let Err(status) = request::check_content_type(head, binding) {

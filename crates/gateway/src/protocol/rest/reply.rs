@@ -11,7 +11,7 @@ use http_body_util::StreamBody;
 use super::http_body::HttpBody;
 use super::{RestExchange, stream};
 use crate::call::Reply;
-use crate::compression::{Encoding, WORTHWHILE, gzip};
+use crate::compression::{Encoding, WORTHWHILE};
 use crate::messages::ReplyReader;
 use crate::protocol::Core;
 use crate::protocol::codec::{json_size, unreadable};
@@ -31,7 +31,7 @@ pub(in crate::protocol) struct Payload {
 
 pub(super) async fn response(exchange: RestExchange, reply: Reply) -> Response<Body> {
     let Reply { metadata, messages } = reply;
-    let reader = ReplyReader::new(messages, &metadata, exchange.core.options.max_message_size);
+    let reader = ReplyReader::new(messages, &metadata, exchange.core.options.reply_limit());
     let mut response = if exchange.binding.route.streaming.from_server() {
         stream::response(exchange, reader).await
     } else {
@@ -66,9 +66,9 @@ fn body(exchange: &RestExchange, payload: Payload, trailers: &HeaderMap) -> Resp
         mut bytes,
         is_json,
     } = payload;
-    let compress = is_json && exchange.encoding == Encoding::Gzip && bytes.len() >= WORTHWHILE;
+    let compress = is_json && exchange.encoding != Encoding::Identity && bytes.len() >= WORTHWHILE;
     if compress {
-        bytes = gzip(&bytes).into();
+        bytes = exchange.encoding.compress(&bytes).into_owned().into();
     }
     let mut travelling = HeaderMap::new();
     metadata::to_headers(trailers, "", &mut travelling);
@@ -86,7 +86,7 @@ fn body(exchange: &RestExchange, payload: Payload, trailers: &HeaderMap) -> Resp
         metadata::vary(headers, header::ACCEPT_ENCODING);
     }
     if compress {
-        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.insert(header::CONTENT_ENCODING, exchange.encoding.header_value());
     }
     response
 }

@@ -15,7 +15,7 @@ use super::http_body::HttpBody;
 use super::split::Splitter;
 use super::{RestExchange, query};
 use crate::call::{Call, Fault, Messages};
-use crate::compression::{Encoding, gunzip};
+use crate::compression::{Encoding, SPOKEN};
 use crate::messages::{collect, next_data};
 use crate::protocol::codec::invalid;
 use crate::protocol::{Core, media_type};
@@ -101,8 +101,8 @@ pub(super) fn content_encoding(
         return Ok(Encoding::Identity);
     }
     let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING);
-    match encoding.map_err(|status| (status, "gzip"))? {
-        Encoding::Gzip if binding.route.streaming.from_client() => {
+    match encoding.map_err(|status| (status, SPOKEN))? {
+        encoding if encoding != Encoding::Identity && binding.route.streaming.from_client() => {
             let message =
                 "a stream cannot be compressed as a whole; send it without content-encoding";
             Err((Status::new(Code::Unimplemented, message), "identity"))
@@ -131,12 +131,8 @@ pub(super) async fn call(
         let body = collect(body, limit)
             .await
             .map_err(|status| bound.too_large.note(status))?;
-        let body = match exchange.content {
-            Encoding::Identity => body,
-            Encoding::Gzip => gunzip(&body, limit)
-                .map_err(|status| bound.too_large.note(status))?
-                .into(),
-        };
+        let body = exchange.content.decompress(body, limit);
+        let body = body.map_err(|status| bound.too_large.note(status))?;
         Body::from(bound.message(Some(&body))?)
     } else if binding.raw_request.is_some() {
         Messages::body(Box::pin(bound.pieces(body)), fault.clone())

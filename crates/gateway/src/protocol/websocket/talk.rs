@@ -372,7 +372,7 @@ async fn answer(breath: &mut Breath<'_>, voice: Voice<'_>, opening: Opening, cal
         Ok(Err(status)) => return End::Over(status),
         Err(Gone) => return End::Gone,
     };
-    let limit = voice.core.options.max_message_size;
+    let limit = voice.core.options.reply_limit();
     let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
     let ended = if voice.binding.route.streaming.from_server() {
         every(breath, voice, reader).await
