@@ -194,25 +194,31 @@ pub(crate) fn pack(name: &str, message: &impl Message) -> Any {
     }
 }
 
-/// The most bytes that one of the runner's messages may have; they have
+/// The most bytes that a message to or from the runner may have; they have
 /// thousands.
 const LIMIT: u32 = 1024 * 1024;
 
 /// Reads a message behind its length: four bytes, big end first.
 pub(crate) fn read<M: Message + Default>(input: &mut impl Read) -> Result<M> {
-    let mut length = [0; 4];
+    let mut prefix = [0; 4];
     input
-        .read_exact(&mut length)
-        .context("the runner's message ended early")?;
-    let length = u32::from_be_bytes(length);
-    if length > LIMIT {
-        bail!("the runner's message has {length} bytes, more than {LIMIT}");
-    }
-    let mut message = vec![0; length as usize];
+        .read_exact(&mut prefix)
+        .context("a message ended early")?;
+    let mut message = vec![0; length(&prefix)?];
     input
         .read_exact(&mut message)
-        .context("the runner's message ended early")?;
-    M::decode(message.as_slice()).context("the runner's message cannot be read")
+        .context("a message ended early")?;
+    M::decode(message.as_slice()).context("a message cannot be read")
+}
+
+/// The length of the message behind these four bytes.
+pub(crate) fn length(prefix: &[u8]) -> Result<usize> {
+    let prefix = prefix.first_chunk().context("a message ended early")?;
+    let length = u32::from_be_bytes(*prefix);
+    if length > LIMIT {
+        bail!("a message has {length} bytes, more than {LIMIT}");
+    }
+    Ok(length as usize)
 }
 
 /// Writes a message behind its length.

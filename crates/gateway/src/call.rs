@@ -399,8 +399,13 @@ impl Guarded {
         let frame = match std::task::ready!(self.body.poll_frame(context)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
-                let status =
-                    Status::new(Code::Unavailable, format!("the service broke off: {error}"));
+                let status = match error.downcast::<Status>() {
+                    Ok(status) => *status,
+                    Err(error) => {
+                        let message = format!("the service broke off: {error}");
+                        Status::new(Code::Unavailable, message)
+                    }
+                };
                 return Poll::Ready(Some(self.end(status, HeaderMap::new())));
             }
             None => {

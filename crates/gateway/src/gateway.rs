@@ -250,7 +250,7 @@ impl Opening {
                 self.outcome,
                 self.streams,
             )),
-            Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(&error))),
+            Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(error))),
         }
     }
 }
@@ -314,9 +314,14 @@ async fn within<T>(
     }
 }
 
-fn unavailable(error: &BoxError) -> Status {
-    Status::new(
-        Code::Unavailable,
-        format!("the service cannot be reached: {error}"),
-    )
+/// The status of a call that the service did not answer: its own where whoever
+/// leads to the service knows more, as a channel does.
+fn unavailable(error: BoxError) -> Status {
+    match error.downcast::<Status>() {
+        Ok(status) => *status,
+        Err(error) => Status::new(
+            Code::Unavailable,
+            format!("the service cannot be reached: {error}"),
+        ),
+    }
 }
