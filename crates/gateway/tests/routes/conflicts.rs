@@ -167,3 +167,54 @@ fn every_route_is_listed() {
     let places: Vec<_> = layer.routes().filter_map(|entry| entry.place()).collect();
     assert_eq!(places.len(), 5);
 }
+
+#[tokio::test]
+async fn a_configured_rule_comes_before_an_annotation() {
+    let contract = contract().configured(
+        r#"
+http:
+  rules:
+  - selector: users.v2.Users.Get
+    get: /v1/users/{name}
+  - selector: users.v1.Users.Bad
+    get: /v1/good/{name=**}
+  - selector: users.v1.Users.Nope
+    get: /v1/nope
+"#,
+    );
+    let options = Options {
+        named_path: None,
+        auto: false,
+        ..Options::default()
+    };
+    let layer = contract.layer(options.clone());
+    let findings: Vec<String> = layer.findings().iter().map(ToString::to_string).collect();
+    assert_eq!(
+        findings,
+        [
+            "rules.yaml:8:5: the HTTP rule of `users.v1.Users.Nope` is not valid: there is no \
+             method `users.v1.Users.Nope`; did you mean `users.v1.Users.Bad` or \
+             `users.v1.Users.Find`",
+            "`GET /v1/users/{id}` of users.v1.Users.Get (a.proto:6:5) is the same as `GET \
+             /v1/users/{name}` of users.v2.Users.Get (rules.yaml:4:5), which comes first and \
+             answers; change one of them",
+            "`GET /v1/users/{name}` of users.v1.Users.Find (a.proto:9:5) is the same as `GET \
+             /v1/users/{name}` of users.v2.Users.Get (rules.yaml:4:5), which comes first and \
+             answers; change one of them",
+        ]
+    );
+    for (request, rpc, name) in [
+        ("GET /v1/users/7", "/users.v2.Users/Get", "7"),
+        ("GET /v1/good/a/b%2Fc", "/users.v1.Users/Bad", "a/b%2Fc"),
+        ("POST /v1/users/7", "/users.v1.Users/Find", "7"),
+    ] {
+        let answer = contract.send(options.clone(), request, "").await;
+        let (path, message) = answer.seen.unwrap();
+        assert_eq!((&*path, &message["name"]), (rpc, &name.into()), "{request}");
+    }
+    // What an annotation said is gone.
+    assert_eq!(
+        contract.send(options, "GET /v2/users", "").await.status,
+        404
+    );
+}

@@ -9,6 +9,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, StreamBody};
 use portolan_gateway::{Body, GatewayLayer, Options};
 use portolan_schema::Schema;
+use portolan_schema::http::ServiceConfig;
 use prost_reflect::{DescriptorPool, DynamicMessage};
 use protox::file::{
     ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
@@ -75,6 +76,16 @@ impl Contract {
         Self {
             pool: DescriptorPool::decode(&*set).unwrap(),
             schema: Arc::new(Schema::from_descriptor_sets([&*set]).unwrap()),
+        }
+    }
+
+    /// The same with the rules of a service configuration, `rules.yaml`.
+    pub(crate) fn configured(self, yaml: &str) -> Self {
+        let config = ServiceConfig::parse("rules.yaml", yaml).unwrap();
+        let schema = Arc::into_inner(self.schema).unwrap();
+        Self {
+            schema: Arc::new(schema.with_service_config(&config)),
+            ..self
         }
     }
 

@@ -223,6 +223,12 @@ async fn a_rule_for_head_comes_before_that_for_get() {
 
 #[tokio::test]
 async fn escapes_that_stay_are_chosen() {
+    for (said, name) in [("true", "s/a:b%2Fc d"), ("false", "s/a%3Ab%2Fc d")] {
+        let yaml = format!("http: {{fully_decode_reserved_expansion: {said}}}");
+        let contract = contract().configured(&yaml);
+        let seen = contract.seen("GET /s/a%3Ab%2Fc%20d", "").await;
+        assert_eq!(seen, json!({ "name": name }));
+    }
     let contract = contract();
     for (multi_segment, name) in [
         (None, "s/a:b%2Fc d"),

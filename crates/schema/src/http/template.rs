@@ -278,7 +278,58 @@ fn percent_decode(text: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    /// A template written by the grammar: its segments with the field that each
+    /// is in, and its verb.
+    fn written() -> impl Strategy<Value = String> {
+        let literal = "([a-z0-9._~!$&'(),;@-]|%[2-7][0-9A-Fa-f]){1,5}";
+        let segment = prop_oneof![Just("*".to_owned()), literal.prop_map(String::from)];
+        let plain = prop::collection::vec(segment, 1..4).prop_map(|segments| segments.join("/"));
+        let field = "[a-z_][a-z0-9_]{0,3}(\\.[a-z]{1,3}){0,2}";
+        let part = prop_oneof![
+            plain.clone(),
+            field.prop_map(|field| format!("{{{field}}}")),
+            (field, plain).prop_map(|(field, inside)| format!("{{{field}={inside}}}")),
+        ];
+        let verb = prop::option::of(literal.prop_map(|verb| format!(":{verb}")));
+        (prop::collection::vec(part, 1..5), verb)
+            .prop_map(|(parts, verb)| format!("/{}{}", parts.join("/"), verb.unwrap_or_default()))
+    }
+
+    proptest! {
+        #[test]
+        fn what_the_grammar_allows_is_read(path in written()) {
+            match Template::parse(&path) {
+                Ok(template) => {
+                    prop_assert_eq!(template.to_string(), &*path);
+                    let depth = |path: &str| path.matches('/').count();
+                    prop_assert_eq!(template.segments().len(), depth(&path));
+                    let mut end = 0;
+                    for variable in template.variables() {
+                        // In the order of the path, and none in another.
+                        prop_assert!(variable.segments.start >= end && !variable.segments.is_empty());
+                        end = variable.segments.end;
+                    }
+                    prop_assert!(end <= template.segments().len());
+                }
+                // Random names may come twice.
+                Err(RuleError::Template { problem, .. }) => {
+                    prop_assert_eq!(problem, "this field is bound twice");
+                }
+                Err(other) => prop_assert!(false, "{}", other),
+            }
+        }
+
+        #[test]
+        fn nothing_is_too_odd_for_a_template(path in "(/?[a-z*{}=.:%/é ]{0,3}){0,8}") {
+            if let Err(RuleError::Template { column, .. }) = Template::parse(&path) {
+                prop_assert!(column >= 1 && column <= path.len() + 1);
+            }
+        }
+    }
 
     fn column_of(path: &str) -> (usize, &'static str) {
         match Template::parse(path) {
