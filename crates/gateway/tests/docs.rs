@@ -147,6 +147,10 @@ async fn everything_else_is_passed_on() {
 async fn a_base_path_stands_in_front_of_all() {
     for base in ["/api", "api/"] {
         let options = || DocsOptions {
+            open_api: OpenApiOptions {
+                base_path: base.to_owned(),
+                ..OpenApiOptions::default()
+            },
             base_path: base.to_owned(),
             ..DocsOptions::default()
         };
@@ -216,7 +220,6 @@ async fn the_page_loads_only_what_is_here() {
 async fn a_page_that_is_not_wanted_is_not_there() {
     let options = DocsOptions {
         page: false,
-        open_api: OpenApiOptions::default(),
         ..DocsOptions::default()
     };
     let answer = ask(options, "GET", "/docs", &[]).await;

@@ -58,6 +58,13 @@ pub(crate) fn result(line: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// A text on standard output as it is.
+pub(crate) fn text(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
 /// A number with its thousands apart: `1,234,567`.
 pub(crate) fn thousands(number: u64) -> String {
     let digits = number.to_string();

@@ -20,7 +20,7 @@ use crate::documented::{Documented, documented};
 use crate::encoding::InKind;
 
 /// Every contract that is served.
-const CONTRACTS: [&[u8]; 4] = [
+pub(crate) const CONTRACTS: [&[u8]; 4] = [
     FILE_DESCRIPTOR_SET,
     Health::FILE_DESCRIPTOR_SET,
     reflection::FILE_DESCRIPTOR_SET_V1,

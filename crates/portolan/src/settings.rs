@@ -32,11 +32,7 @@ impl Config {
                 indent: self.json.indent,
                 ..defaults.write
             },
-            errors: self.errors.map(|errors| match errors {
-                config::Errors::Status => ErrorStyle::Status,
-                config::Errors::Detail => ErrorStyle::Detail,
-                config::Errors::Problem => ErrorStyle::Problem,
-            }),
+            errors: self.errors.map(ErrorStyle::from),
             named_path: match self.routes.path.as_deref() {
                 None => defaults.named_path,
                 Some("") => None,
@@ -77,5 +73,15 @@ impl Config {
     /// How long running calls may take to finish.
     pub(crate) fn drain_timeout(&self) -> Duration {
         self.drain_timeout.map_or(DRAIN_TIMEOUT, |time| time.0)
+    }
+}
+
+impl From<config::Errors> for ErrorStyle {
+    fn from(errors: config::Errors) -> Self {
+        match errors {
+            config::Errors::Status => Self::Status,
+            config::Errors::Detail => Self::Detail,
+            config::Errors::Problem => Self::Problem,
+        }
     }
 }

@@ -27,6 +27,11 @@ fn help_of_gateway() {
 }
 
 #[test]
+fn help_of_openapi() {
+    insta::assert_snapshot!(help(&["openapi"]));
+}
+
+#[test]
 fn help_of_memory() {
     insta::assert_snapshot!(help(&["memory"]));
 }

@@ -20,6 +20,7 @@ use tower_service::Service;
 
 use crate::openapi::{OpenApi, OpenApiOptions};
 use crate::protocol::{Eventually, bare};
+use crate::route::named;
 use crate::{Body, BoxError};
 use asset::Asset;
 
@@ -28,7 +29,7 @@ use asset::Asset;
 pub struct DocsOptions {
     /// What the document says.
     pub open_api: OpenApiOptions,
-    /// What stands in front of the paths, such as `/api`; nothing by default.
+    /// What stands in front of these paths, such as `/api`; nothing by default.
     pub base_path: String,
     /// Whether there is a page at `/docs`; true by default. Without the crate's
     /// feature `docs` there is none.
@@ -66,22 +67,15 @@ impl DocsLayer {
     #[must_use]
     pub fn new(schema: Arc<Schema>, options: DocsOptions) -> Self {
         let DocsOptions {
-            mut open_api,
+            open_api,
             base_path,
             page,
         } = options;
-        let base = match base_path.trim_matches('/') {
-            "" => String::new(),
-            base => format!("/{base}"),
-        };
-        if open_api.servers.is_empty() && !base.is_empty() {
-            open_api.servers.push(base.clone());
-        }
         Self {
             shelf: Arc::new(Shelf {
                 schema,
+                base: named::base(&base_path),
                 open_api,
-                base,
                 page,
                 json: OnceCell::new(),
                 yaml: OnceCell::new(),

@@ -9,10 +9,10 @@ use super::schemas::Schemas;
 use super::words::{description, summary};
 use super::{OpenApiOptions, Security, errors};
 use crate::ErrorStyle;
+use crate::route::named;
 
 /// The version of the specification that the document follows.
 const OPENAPI: &str = "3.1.1";
-const JSON_SCHEMA: &str = "https://spec.openapis.org/oas/3.1/dialect/base";
 
 /// The title of the API: as chosen, or the package if there is one only.
 pub(crate) fn title(schema: &Schema, options: &OpenApiOptions) -> String {
@@ -45,7 +45,6 @@ pub(super) fn root(schema: &Schema, options: &OpenApiOptions, title: &str) -> Ma
     let mut root = Map::new()
         .with("openapi", OPENAPI)
         .with("info", info(schema, options, title))
-        .with("jsonSchemaDialect", JSON_SCHEMA)
         .with("servers", servers(options))
         .with("tags", tags.into_nodes());
     if !options.security.is_empty() {
@@ -69,8 +68,10 @@ pub(super) fn described<'a>(
     schema: &'a Schema,
     options: &'a OpenApiOptions,
 ) -> impl Iterator<Item = &'a Service> {
-    let chosen = |service: &&Service| {
-        options.services.is_empty() || options.services.iter().any(|name| name == service.name())
+    let chosen = |service: &&Service| match options.services.as_slice() {
+        // Reflection tells programs what the document tells people.
+        [] => !service.name().starts_with("grpc.reflection."),
+        names => names.iter().any(|name| name == service.name()),
     };
     schema.services().filter(chosen)
 }
@@ -108,7 +109,12 @@ fn info(schema: &Schema, options: &OpenApiOptions, title: &str) -> Map {
 fn servers(options: &OpenApiOptions) -> Vec<Node> {
     let server = |url: String| Map::new().with("url", url).into();
     if options.servers.is_empty() {
-        return vec![server("/".to_owned())];
+        let base = named::base(&options.base_path);
+        return vec![server(if base.is_empty() {
+            "/".to_owned()
+        } else {
+            base
+        })];
     }
     options.servers.iter().cloned().map(server).collect()
 }

@@ -29,7 +29,7 @@ pub(super) fn response(style: ErrorStyle, schemas: &mut Schemas<'_>) -> Map {
             };
             let example = Map::new()
                 .with("code", 5)
-                .with("message", "Memory not found")
+                .with("message", "there is no such thing")
                 .with("details", Vec::new());
             respond(
                 "The call failed: a status of gRPC. The HTTP status follows from its code.",
@@ -55,7 +55,7 @@ pub(super) fn response(style: ErrorStyle, schemas: &mut Schemas<'_>) -> Map {
                 "The call failed. The HTTP status follows from the code of gRPC.",
                 "application/json",
                 schema,
-                Map::new().with("detail", "Invalid request"),
+                Map::new().with("detail", "there is no such thing"),
             )
         }
         ErrorStyle::Problem => {
@@ -65,7 +65,7 @@ pub(super) fn response(style: ErrorStyle, schemas: &mut Schemas<'_>) -> Map {
                 .with("type", "about:blank")
                 .with("title", "Not Found")
                 .with("status", 404)
-                .with("detail", "Memory not found")
+                .with("detail", "there is no such thing")
                 .with("code", "NOT_FOUND");
             respond(
                 "The call failed: a problem of RFC 9457.",

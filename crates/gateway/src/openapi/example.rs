@@ -303,6 +303,7 @@ fn by_name(name: &str) -> &'static str {
         "email" => "ada@example.com",
         "url" | "uri" | "link" => "https://example.com/",
         "id" => "a1",
+        "at" => "2025-01-31T09:30:00Z",
         _ => "text",
     }
 }

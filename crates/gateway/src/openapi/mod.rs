@@ -20,6 +20,7 @@ mod schemas;
 mod words;
 mod yaml;
 
+use http::Method;
 use portolan_schema::Schema;
 
 use crate::{ErrorStyle, Options};
@@ -92,14 +93,22 @@ pub struct OpenApiOptions {
     /// What the API is for, in CommonMark; by default the comment of the service
     /// when there is only one.
     pub description: Option<String>,
-    /// Where it is served, as URLs; by default where the document itself is.
+    /// Where it is served, as URLs with the base path in them; by default where
+    /// the document itself is.
     pub servers: Vec<String>,
+    /// What stands in front of every path, as in [`Options::base_path`]; nothing
+    /// by default.
+    pub base_path: String,
     /// Which kinds of routes are described; all by default.
     pub routes: RouteKinds,
-    /// The services that are described, by full name; all by default.
+    /// The services that are described, by full name; by default all but
+    /// `grpc.reflection`.
     pub services: Vec<String>,
     /// Where named routes begin; `/grpc` by default, `None` for no named routes.
     pub named_path: Option<String>,
+    /// The HTTP methods that automatic and named routes are limited to, as in
+    /// [`Options::http_methods`].
+    pub http_methods: Option<Vec<Method>>,
     /// The form of errors; by default each kind of route has its own, see
     /// [`Options::errors`].
     pub errors: Option<ErrorStyle>,
@@ -120,9 +129,11 @@ impl Default for OpenApiOptions {
             version: None,
             description: None,
             servers: Vec::new(),
+            base_path: String::new(),
             routes: RouteKinds::default(),
             services: Vec::new(),
             named_path: Some("/grpc".to_owned()),
+            http_methods: None,
             errors: None,
             proto_names: false,
             enums_as_numbers: false,
@@ -137,7 +148,14 @@ impl OpenApiOptions {
     #[must_use]
     pub fn for_gateway(options: &Options) -> Self {
         Self {
+            base_path: options.base_path.clone(),
+            routes: RouteKinds {
+                rules: options.rules,
+                auto: options.auto,
+                named: options.named_path.is_some(),
+            },
             named_path: options.named_path.clone(),
+            http_methods: options.http_methods.clone(),
             errors: options.errors,
             proto_names: options.write.proto_names,
             enums_as_numbers: options.write.enums_as_numbers,

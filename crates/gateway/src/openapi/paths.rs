@@ -78,13 +78,15 @@ impl Paths {
         }
         if options.routes.auto {
             for (service, method) in methods(schema, options) {
-                builder.add(of_rpc(service, method));
+                if is_allowed(options, "POST") {
+                    builder.add(of_rpc(service, method));
+                }
             }
         }
         let base = options.named_path.as_deref();
         if let Some(base) = base.filter(|_| options.routes.named) {
             for (service, method) in methods(schema, options) {
-                for way in of_name(base, service, method) {
+                for way in of_name(options, base, service, method) {
                     builder.add(way);
                 }
             }
@@ -210,6 +212,7 @@ fn of_rpc<'a>(service: &'a Service, method: &'a Method) -> Way<'a> {
 
 /// By name: with a body, and from the query alone what changes nothing.
 fn of_name<'a>(
+    options: &OpenApiOptions,
     base: &str,
     service: &'a Service,
     method: &'a Method,
@@ -221,21 +224,30 @@ fn of_name<'a>(
         .unwrap_or_default();
     let reads = method.has_no_side_effects()
         && matches!(method.streaming(), Streaming::Unary | Streaming::Server);
-    let http_methods = if reads {
-        &["POST", "GET"][..]
-    } else {
-        &["POST"]
-    };
-    http_methods.iter().map(move |http_method| Way {
-        service,
-        method,
-        kind: RouteKind::Named,
-        http_method: (*http_method).to_owned(),
-        path: Path::fixed(&path),
-        body: Body::Whole,
-        response_body: None,
-        remark: "",
-    })
+    // All that take a body take the same; one of them is enough to know it.
+    let write = ["POST", "PUT", "PATCH", "DELETE"]
+        .into_iter()
+        .find(|http_method| is_allowed(options, http_method));
+    let read = Some("GET").filter(|read| reads && is_allowed(options, read));
+    [write, read]
+        .into_iter()
+        .flatten()
+        .map(move |http_method| Way {
+            service,
+            method,
+            kind: RouteKind::Named,
+            http_method: http_method.to_owned(),
+            path: Path::fixed(&path),
+            body: Body::Whole,
+            response_body: None,
+            remark: "",
+        })
+}
+
+/// Whether routes without a rule may take this HTTP method.
+fn is_allowed(options: &OpenApiOptions, http_method: &str) -> bool {
+    let limit = options.http_methods.as_ref();
+    limit.is_none_or(|limit| limit.iter().any(|method| method.as_str() == http_method))
 }
 
 impl Tags {
@@ -251,9 +263,8 @@ impl Tags {
             ),
             RouteKind::Named => (
                 format!("{} (by name)", service.name()),
-                "The same RPCs at paths in lower case. PUT, PATCH and DELETE are taken as POST \
-                 is."
-                .to_owned(),
+                "The same RPCs at paths in lower case; any HTTP method with a body does."
+                    .to_owned(),
             ),
         };
         if self.names.insert(name.clone()) {

@@ -22,7 +22,7 @@ pub(crate) fn paths(base: &str, service: &str, method: &str) -> Vec<String> {
 
 /// A path to put in front of others, however it is written: nothing, or with a
 /// slash at its begin and none at its end.
-pub(super) fn base(path: &str) -> String {
+pub(crate) fn base(path: &str) -> String {
     match path.trim_matches('/') {
         "" => String::new(),
         path => format!("/{path}"),

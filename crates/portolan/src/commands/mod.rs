@@ -4,6 +4,7 @@ mod check;
 mod config;
 mod gateway;
 mod memory;
+mod openapi;
 pub(crate) mod serve;
 
 use std::process::ExitCode;
@@ -21,6 +22,8 @@ pub(crate) enum Command {
     Gateway(Box<gateway::Arguments>),
     /// Check the configuration file, or describe it to editors
     Config(config::Arguments),
+    /// Write an OpenAPI 3.1 document of contracts
+    Openapi(Box<openapi::Arguments>),
     /// Move memories in and out of a running server
     Memory(memory::Arguments),
 }
@@ -32,6 +35,7 @@ impl Command {
             Self::Serve(arguments) => serve::run(*arguments),
             Self::Gateway(arguments) => gateway::run(*arguments),
             Self::Config(arguments) => config::run(arguments),
+            Self::Openapi(arguments) => openapi::run(*arguments),
             Self::Memory(arguments) => memory::run(arguments),
         }
     }
