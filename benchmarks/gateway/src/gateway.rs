@@ -82,11 +82,6 @@ impl Contender {
             }
             Self::GrpcGateway => go(programs, "grpc-gateway", json, upstream),
             Self::Vanguard => go(programs, "vanguard", json, upstream),
-            Self::Portolan if !programs.has_command() => {
-                let mut command = Command::new(&programs.this);
-                command.args(["stand-in", &json.to_string(), &upstream.to_string()]);
-                command
-            }
             Self::Portolan => {
                 let mut command = Command::new(&programs.portolan);
                 command
@@ -111,16 +106,6 @@ impl Contender {
             process,
             grpc,
         })
-    }
-}
-
-impl Programs {
-    /// Whether our program is a gateway already.
-    fn has_command(&self) -> bool {
-        let output = Command::new(&self.portolan)
-            .args(["gateway", "--help"])
-            .output();
-        output.is_ok_and(|output| output.status.success())
     }
 }
 
