@@ -139,7 +139,6 @@ impl ServerFlags {
             None => Config::default(),
         };
         self.clone().put_onto(&mut config);
-        config.check_supported()?;
         Ok(config)
     }
 

@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use anyhow::Context;
 use bytes::Bytes;
 use http::{Request, Response};
-use portolan_server::{BuildInfo, Cors, Drained, Listener, Metrics, Server, Tls, logging};
+use portolan_server::{BuildInfo, Drained, Listener, Metrics, RequestBody, Server, Tls, logging};
 use tower_service::Service;
 
 use crate::config::{self, Address, Config, LogFormat};
@@ -67,11 +67,11 @@ impl Listeners {
     pub(crate) async fn serve<S, B>(
         self,
         mut server: Server<S>,
-        cors: Option<Cors>,
+        config: &Config,
         signals: &Signals,
     ) -> anyhow::Result<()>
     where
-        S: Service<Request<hyper::body::Incoming>, Response = Response<B>, Error = Infallible>
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
             + Clone
             + Send
             + 'static,
@@ -79,7 +79,10 @@ impl Listeners {
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: Into<portolan_gateway::BoxError>,
     {
-        if let Some(cors) = cors {
+        server = server
+            .limits(config.limits())
+            .drain_timeout(config.drain_timeout());
+        if let Some(cors) = config.cors()? {
             server = server.cors(cors);
         }
         for listener in self.0 {

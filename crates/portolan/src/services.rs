@@ -73,7 +73,12 @@ pub(crate) fn compose(
         )
         .add_service(reflection::v1alpha(CONTRACTS)?.compressed(Gzip))
         .prepare();
-    let schema = Arc::new(Schema::from_descriptor_sets(CONTRACTS)?);
+    let schema = Schema::from_descriptor_sets(CONTRACTS)?;
+    let schema = config
+        .rules()?
+        .iter()
+        .fold(schema, Schema::with_service_config);
+    let schema = Arc::new(schema);
     let gateway = GatewayLayer::with_options(Arc::clone(&schema), options)
         .layer(Recover::new(InKind(routes)));
     let described = [

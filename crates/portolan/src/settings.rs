@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use portolan_gateway::{ErrorStyle, Options};
-use portolan_server::Cors;
+use portolan_schema::http::ServiceConfig;
+use portolan_server::{Cors, Limits};
 use portolan_transcode::{PrintDefaults, ReadOptions, WriteOptions};
 
-use crate::config::{self, Config};
+use crate::config::{self, Clients, Config};
+use crate::files;
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -62,6 +64,59 @@ impl Config {
             cors = cors.max_age(age.0);
         }
         Ok(Some(cors))
+    }
+
+    /// What clients may cost.
+    pub(crate) fn limits(&self) -> Limits {
+        let Clients {
+            max_connections,
+            max_streams,
+            max_header_size,
+            header_timeout,
+            body_timeout,
+            write_timeout,
+            idle_timeout,
+            connection_age,
+        } = self.limits.clients;
+        let mut limits = Limits::default();
+        if let Some(connections) = max_connections {
+            limits = limits.max_connections(connections);
+        }
+        if let Some(streams) = max_streams {
+            limits = limits.streams(streams);
+        }
+        if let Some(size) = max_header_size {
+            limits = limits.header_bytes(u32::try_from(size.0).unwrap_or(u32::MAX));
+        }
+        for (time, set) in [
+            (
+                header_timeout,
+                Limits::header_timeout as fn(Limits, Duration) -> Limits,
+            ),
+            (body_timeout, Limits::body_timeout),
+            (write_timeout, Limits::write_timeout),
+            (idle_timeout, Limits::idle_timeout),
+            (connection_age, Limits::connection_age),
+        ] {
+            if let Some(time) = time {
+                limits = set(limits, time.0);
+            }
+        }
+        limits
+    }
+
+    /// The rules of the service configurations, the first before the last.
+    pub(crate) fn rules(&self) -> anyhow::Result<Vec<ServiceConfig>> {
+        let files = self.routes.service_config.iter();
+        let rules = files.map(|path| {
+            let name = path.display().to_string();
+            let text = std::fs::read_to_string(path).map_err(|error| {
+                let reason = files::reason(&error);
+                anyhow::anyhow!("cannot read the service configuration {name}: {reason}")
+            })?;
+            Ok(ServiceConfig::parse(&name, &text)?)
+        });
+        rules.collect()
     }
 
     /// The largest message in bytes.

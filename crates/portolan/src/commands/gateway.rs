@@ -196,14 +196,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
-    let drain_timeout = config.drain_timeout();
-    let cors = config.cors()?;
-    let front = Front::open(config, move || arguments.configuration()).await?;
+    let front = Front::open(config.clone(), move || arguments.configuration()).await?;
     let server = Server::new(front.service())
         .health(front.health())
-        .metrics(listening::metrics())
-        .drain_timeout(drain_timeout);
-    listeners.serve(server, cors, &signals).await?;
+        .metrics(listening::metrics());
+    listeners.serve(server, &config, &signals).await?;
     front.close().await;
     Ok(ExitCode::SUCCESS)
 }

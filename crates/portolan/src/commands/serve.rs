@@ -165,9 +165,8 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let services = services::compose(memories.clone(), metrics.calls().clone(), &config)?;
     let server = Server::new(services.everywhere)
         .health(services.health)
-        .metrics(metrics)
-        .drain_timeout(config.drain_timeout());
-    listeners.serve(server, config.cors()?, &signals).await?;
+        .metrics(metrics);
+    listeners.serve(server, &config, &signals).await?;
     memories.close().await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -14,7 +14,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use parts::{
-    Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes, Tls,
+    Clients, Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes,
+    Tls,
 };
 pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
 pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, UpstreamUrl};
@@ -126,29 +127,12 @@ impl Config {
         self.path.iter().chain(rules).chain(tls).cloned().collect()
     }
 
-    /// Refuses what the file can say and nothing here can do yet.
-    pub(crate) fn check_supported(&self) -> anyhow::Result<()> {
-        let service_config = self
-            .upstreams
-            .iter()
-            .any(|one| one.service_config.is_some());
-        for (said, key) in [
-            (
-                !self.routes.service_config.is_empty(),
-                "routes.service_config",
-            ),
-            (service_config, "upstreams.service_config"),
-        ] {
-            anyhow::ensure!(!said, "`{key}` is not supported yet");
-        }
-        Ok(())
-    }
-
     /// Whether something differs that is decided once, when a server starts.
     pub(crate) fn needs_restart_after(&self, before: &Self) -> bool {
         self.listen != before.listen
             || self.tls != before.tls
             || self.cors != before.cors
+            || self.limits.clients != before.limits.clients
             || self.log != before.log
             || self.drain_timeout != before.drain_timeout
     }

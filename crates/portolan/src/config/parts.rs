@@ -110,13 +110,41 @@ pub(crate) enum Errors {
 }
 
 /// What is too much.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Limits {
     /// The largest message in either direction.
     pub(crate) max_message_size: Option<Size>,
     /// The longest that a call may take when its client names no deadline.
     pub(crate) default_timeout: Option<Time>,
+    /// What a client may cost before it calls anything, and while it does.
+    pub(crate) clients: Clients,
+}
+
+/// What a client may cost. All of it is decided when a server starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Clients {
+    /// How many connections may be open; 16,384 by default.
+    #[schemars(range(min = 1))]
+    pub(crate) max_connections: Option<usize>,
+    /// How many calls one HTTP/2 connection may have open; 1,000 by default.
+    #[schemars(range(min = 1))]
+    pub(crate) max_streams: Option<u32>,
+    /// How large the headers of a request may be; 64KiB by default.
+    pub(crate) max_header_size: Option<Size>,
+    /// How long the head of a request may take; 30s by default.
+    pub(crate) header_timeout: Option<Time>,
+    /// How long a body that has begun may keep a service waiting; 30s by
+    /// default, and more for large ones.
+    pub(crate) body_timeout: Option<Time>,
+    /// How long a client may take nothing of what is ready for it; 5m by
+    /// default.
+    pub(crate) write_timeout: Option<Time>,
+    /// How long a connection may stay open without calls; 620s by default.
+    pub(crate) idle_timeout: Option<Time>,
+    /// How old a connection may become; as old as it likes by default.
+    pub(crate) connection_age: Option<Time>,
 }
 
 /// Which pages of other origins may call (the Fetch standard, CORS).

@@ -24,11 +24,24 @@ pub(crate) struct Upstream {
     pub(crate) balance: Option<Balance>,
     /// How it is reached by TLS.
     pub(crate) tls: Option<UpstreamTls>,
+    /// Watch the health of each address by `grpc.health.v1.Health`: of this
+    /// service, or of the whole server when it is empty. An address that is not
+    /// well gets no calls.
+    pub(crate) health_check: Option<String>,
+    /// When an address whose calls fail is left out for a while; never by
+    /// default.
+    pub(crate) outliers: Option<Outliers>,
     /// A file with a gRPC service config in JSON: timeouts, retries and their
     /// budget.
     pub(crate) service_config: Option<PathBuf>,
     /// How long making a connection may take.
     pub(crate) connect_timeout: Option<Time>,
+    /// How many calls may run at a time; any number by default.
+    #[schemars(range(min = 1))]
+    pub(crate) max_concurrency: Option<usize>,
+    /// How many more may wait when so many run; none by default. The others
+    /// answer RESOURCE_EXHAUSTED.
+    pub(crate) max_queue: Option<usize>,
 }
 
 impl Upstream {
@@ -40,8 +53,12 @@ impl Upstream {
             services: Vec::new(),
             balance: None,
             tls: None,
+            health_check: None,
+            outliers: None,
             service_config: None,
             connect_timeout: None,
+            max_concurrency: None,
+            max_queue: None,
         }
     }
 
@@ -85,4 +102,28 @@ pub(crate) struct UpstreamTls {
     /// Whether any certificate is taken. Whoever is between can then read and
     /// change everything.
     pub(crate) insecure: bool,
+}
+
+/// When an address that fails is left out for a while.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Outliers {
+    /// After how many failures in a row.
+    #[schemars(range(min = 1))]
+    pub(crate) consecutive_failures: u32,
+    /// For how long the first time; longer each further time.
+    pub(crate) ejection_time: Time,
+    /// The most addresses that are left out at a time, in percent.
+    #[schemars(range(max = 100))]
+    pub(crate) max_ejection_percent: u8,
+}
+
+impl Default for Outliers {
+    fn default() -> Self {
+        Self {
+            consecutive_failures: 5,
+            ejection_time: Time(std::time::Duration::from_secs(30)),
+            max_ejection_percent: 50,
+        }
+    }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use portolan_schema::Schema;
+use portolan_schema::http::ServiceConfig;
 use portolan_server::{Health, reflection};
 
 /// What the gateway itself answers, and the contract of it.
@@ -30,9 +31,10 @@ pub(crate) struct Contracts {
 impl Contracts {
     /// Puts sets together, each with the name of where it comes from. One that
     /// does not go with those before it is left out, unless it is the only one,
-    /// and told to `complain`.
+    /// and told to `complain`. The rules take the place of those in the contracts.
     pub(crate) fn merge(
         parts: &[(String, Arc<[u8]>)],
+        rules: &[ServiceConfig],
         mut complain: impl FnMut(String),
     ) -> anyhow::Result<Self> {
         let mut sets: Vec<Arc<[u8]>> = Vec::new();
@@ -63,13 +65,14 @@ impl Contracts {
                 sets.push(set.into());
             }
         }
-        let schema = Arc::new(link(&sets)?);
+        let schema = rules.iter().fold(link(&sets)?, Schema::with_service_config);
+        let schema = Arc::new(schema);
         Ok(Self { sets, schema })
     }
 
     /// Those of a gateway that does not know its upstreams' yet.
     pub(crate) fn none() -> anyhow::Result<Self> {
-        Self::merge(&[], drop)
+        Self::merge(&[], &[], drop)
     }
 
     /// Whether these say the same.
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn contracts_go_together_and_the_gateways_own_with_them() {
-        let contracts = Contracts::merge(&[part("a.proto", A)], drop).unwrap();
+        let contracts = Contracts::merge(&[part("a.proto", A)], &[], drop).unwrap();
         assert_eq!(contracts.services().collect::<Vec<_>>(), ["a.S"]);
         assert!(contracts.schema.service("grpc.health.v1.Health").is_some());
         assert!(contracts.is(&contracts.clone()));
@@ -120,7 +123,7 @@ mod tests {
     fn one_that_contradicts_another_is_left_out() {
         let mut complaints = Vec::new();
         let parts = [part("a.proto", A), part("b.proto", A)];
-        let contracts = Contracts::merge(&parts, |text| complaints.push(text)).unwrap();
+        let contracts = Contracts::merge(&parts, &[], |text| complaints.push(text)).unwrap();
         assert_eq!(contracts.services().count(), 1);
         assert!(
             complaints[0].starts_with("the contracts of b.proto are left out: "),
@@ -131,7 +134,7 @@ mod tests {
     #[test]
     fn contracts_without_a_service_are_refused() {
         let parts = [part("a.proto", "syntax = \"proto3\"; message M {}")];
-        let error = Contracts::merge(&parts, drop).unwrap_err().to_string();
+        let error = Contracts::merge(&parts, &[], drop).unwrap_err().to_string();
         assert_eq!(error, "there is no service in the contracts of a.proto");
     }
 
@@ -140,7 +143,7 @@ mod tests {
         let health = "syntax = \"proto3\"; package grpc.health.v1; message Q {} \
                       service Health { rpc Check(Q) returns (Q); }";
         let parts = [part("a.proto", A), part("grpc_health.proto", health)];
-        let contracts = Contracts::merge(&parts, |text| panic!("{text}")).unwrap();
+        let contracts = Contracts::merge(&parts, &[], |text| panic!("{text}")).unwrap();
         assert_eq!(contracts.services().collect::<Vec<_>>(), ["a.S"]);
     }
 }

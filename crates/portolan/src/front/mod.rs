@@ -13,7 +13,9 @@ mod watched;
 
 use std::sync::Arc;
 
+use portolan_client::Upstreams;
 use portolan_gateway::{Gateway, GatewayLayer};
+use portolan_schema::http::ServiceConfig;
 use portolan_server::Health;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -26,13 +28,13 @@ use behind::{Behind, Own};
 use contracts::Contracts;
 use entry::Entry;
 use source::Source;
-use upstreams::{ByService, Upstream};
+use upstreams::Upstream;
 
 /// What every request goes to.
 pub(crate) type Service = Live<Current>;
 
 /// What is served at a time.
-type Current = Entry<Documented<Gateway<Behind<ByService>>>>;
+type Current = Entry<Documented<Gateway<Behind<Upstreams>>>>;
 
 /// A gateway's front.
 pub(crate) struct Front {
@@ -107,6 +109,7 @@ struct State {
     config: Config,
     upstreams: Vec<Upstream>,
     source: Source,
+    rules: Vec<ServiceConfig>,
     contracts: Contracts,
 }
 
@@ -120,6 +123,7 @@ impl State {
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self {
             source: Source::of(&config),
+            rules: config.rules()?,
             config,
             upstreams,
             contracts: Contracts::none()?,
@@ -133,7 +137,9 @@ impl State {
         if parts.is_empty() {
             return Ok(false);
         }
-        let contracts = Contracts::merge(&parts, |complaint| tracing::warn!("{complaint}"))?;
+        let contracts = Contracts::merge(&parts, &self.rules, |complaint| {
+            tracing::warn!("{complaint}")
+        })?;
         let changed = !contracts.is(&self.contracts);
         self.contracts = contracts;
         Ok(changed)
@@ -146,7 +152,7 @@ impl State {
         }
         let behind = Behind {
             own: Own::new(health, &self.contracts)?,
-            upstreams: ByService::new(&self.upstreams, &self.source.listed()),
+            upstreams: upstreams::table(&self.upstreams, &self.source.listed()),
         };
         let nothing_known = self.contracts.services().next().is_none();
         let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());

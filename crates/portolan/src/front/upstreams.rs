@@ -1,17 +1,13 @@
 //! The upstreams: a channel to each, and which of them has a service.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use anyhow::Context as _;
-use futures_util::future::{Either, Ready, ready};
-use http::{Request, Response};
-use portolan_client::{Channel, Endpoint, Policy, Tls};
-use portolan_gateway::{Body, Code, Status};
-use tower_service::Service;
+use anyhow::Context;
+use portolan_client::{
+    CallLimit, Channel, Endpoint, OutlierDetection, Policy, ServiceConfig, Tls, Upstreams,
+};
 
 use crate::config::{self, Balance};
 use crate::files;
@@ -63,16 +59,38 @@ fn channel(config: &config::Upstream, limits: &config::Limits) -> anyhow::Result
     if let Some(timeout) = limits.default_timeout {
         builder = builder.default_timeout(timeout.0);
     }
+    if let Some(service) = &config.health_check {
+        builder = builder.health_check(service.clone());
+    }
+    if let Some(outliers) = &config.outliers {
+        builder = builder.outlier_detection(OutlierDetection {
+            consecutive_failures: outliers.consecutive_failures,
+            base_ejection: outliers.ejection_time.0,
+            max_ejected_percent: outliers.max_ejection_percent.into(),
+            ..OutlierDetection::default()
+        });
+    }
+    if let Some(calls) = config.max_concurrency {
+        let queued = config.max_queue.unwrap_or(0);
+        builder = builder.call_limit(CallLimit { calls, queued });
+    }
+    if let Some(path) = &config.service_config {
+        let text = String::from_utf8(read(path)?)
+            .with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+        let config = ServiceConfig::from_json(&text)
+            .with_context(|| format!("cannot use {}", path.display()))?;
+        builder = builder.service_config(config);
+    }
     Ok(builder.build()?)
 }
 
 fn tls(config: &config::UpstreamTls) -> anyhow::Result<Tls> {
     let mut tls = Tls::new();
     if let Some(ca) = &config.ca {
-        tls = tls.roots(pem(ca)?);
+        tls = tls.roots(read(ca)?);
     }
     match (&config.cert, &config.key) {
-        (Some(cert), Some(key)) => tls = tls.identity(pem(cert)?, pem(key)?),
+        (Some(cert), Some(key)) => tls = tls.identity(read(cert)?, read(key)?),
         (None, None) => {}
         _ => anyhow::bail!("a client certificate needs its key; give both cert and key"),
     }
@@ -85,105 +103,37 @@ fn tls(config: &config::UpstreamTls) -> anyhow::Result<Tls> {
     Ok(tls)
 }
 
-fn pem(path: &Path) -> anyhow::Result<Vec<u8>> {
+fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(path).map_err(|error| {
         let reason = files::reason(&error);
         anyhow::anyhow!("cannot read {}: {reason}", path.display())
     })
 }
 
-/// Sends each call to the upstream that has its service.
-#[derive(Clone, Debug)]
-pub(crate) struct ByService(Arc<Table>);
-
-#[derive(Debug)]
-struct Table {
-    /// By full name.
-    named: HashMap<String, Channel>,
-    /// By package with its dot, the longer before the shorter.
-    packages: Vec<(String, Channel)>,
-    other: Option<Channel>,
-}
-
-impl ByService {
-    /// A table of upstreams. What the configuration says of an upstream decides;
-    /// `listed` says which services it names by reflection. The first that is
-    /// given no service gets every call that is nobody's.
-    pub(crate) fn new(upstreams: &[Upstream], listed: &HashMap<String, Vec<String>>) -> Self {
-        let mut table = Table {
-            named: HashMap::new(),
-            packages: Vec::new(),
-            other: None,
-        };
-        for upstream in upstreams {
-            for service in &upstream.services {
-                match service.strip_suffix('*') {
-                    Some("") => table.other = Some(upstream.channel.clone()),
-                    Some(package) => table
-                        .packages
-                        .push((package.to_owned(), upstream.channel.clone())),
-                    None => {
-                        table
-                            .named
-                            .insert(service.clone(), upstream.channel.clone());
-                    }
-                }
-            }
-        }
-        for upstream in upstreams
-            .iter()
-            .filter(|upstream| upstream.services.is_empty())
-        {
-            for service in listed.get(&upstream.name).into_iter().flatten() {
-                table
-                    .named
-                    .entry(service.clone())
-                    .or_insert_with(|| upstream.channel.clone());
-            }
-            table.other.get_or_insert_with(|| upstream.channel.clone());
-        }
-        table
-            .packages
-            .sort_by_key(|(package, _)| std::cmp::Reverse(package.len()));
-        Self(Arc::new(table))
+/// Which upstream a call goes to. What the configuration says of an upstream
+/// decides; `listed` says which services it names by reflection. The first that
+/// is given no service gets every call that is nobody's.
+pub(crate) fn table(upstreams: &[Upstream], listed: &HashMap<String, Vec<String>>) -> Upstreams {
+    let unsaid = || upstreams.iter().filter(|one| one.services.is_empty());
+    let mut table = Upstreams::new();
+    if let Some(first) = unsaid().next() {
+        table = table.otherwise(first.channel.clone());
     }
-
-    fn find(&self, path: &str) -> Option<&Channel> {
-        let service = path.strip_prefix('/')?.split('/').next()?;
-        let table = &*self.0;
-        let package = || {
-            let mut packages = table.packages.iter();
-            packages
-                .find_map(|(package, channel)| service.starts_with(&**package).then_some(channel))
-        };
-        table
-            .named
-            .get(service)
-            .or_else(package)
-            .or(table.other.as_ref())
-    }
-}
-
-impl Service<Request<Body>> for ByService {
-    type Response = Response<Body>;
-    type Error = Status;
-    type Future =
-        Either<<Channel as Service<Request<Body>>>::Future, Ready<Result<Response<Body>, Status>>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Status>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<Body>) -> Self::Future {
-        match self.find(request.uri().path()) {
-            Some(channel) => Either::Left(channel.clone().call(request)),
-            None => {
-                let path = request.uri().path();
-                let message = format!("no upstream has the service of {path}");
-                Either::Right(ready(Err(Status::new(Code::Unimplemented, message))))
+    // Of two that name a service the first has it.
+    let mut named = HashSet::new();
+    for upstream in unsaid() {
+        for service in listed.get(&upstream.name).into_iter().flatten() {
+            if named.insert(service) {
+                table = table.route(service, upstream.channel.clone());
             }
         }
     }
+    for upstream in upstreams {
+        for service in &upstream.services {
+            table = table.route(service, upstream.channel.clone());
+        }
+    }
+    table
 }
 
 #[cfg(test)]
@@ -207,22 +157,19 @@ mod tests {
             "http://a:1".to_owned(),
             vec!["x.S".to_owned(), "z.S".to_owned()],
         )]);
-        let table = ByService::new(&upstreams, &listed);
-        for (path, expected) in [
-            ("/x.S/M", "http://b:1"),
-            ("/y.S/M", "http://b:1"),
-            ("/y.v2.S/M", "http://c:1"),
-            ("/z.S/M", "http://a:1"),
-            ("/other.S/M", "http://a:1"),
+        let routes = table(&upstreams, &listed);
+        for (service, expected) in [
+            ("x.S", "http://b:1"),
+            ("y.S", "http://b:1"),
+            ("y.v2.S", "http://c:1"),
+            ("z.S", "http://a:1"),
+            ("other.S", "http://a:1"),
         ] {
-            let channel = table.find(path).unwrap();
-            assert_eq!(
-                channel.endpoints().next().unwrap().to_string(),
-                expected,
-                "{path}"
-            );
+            let channel = routes.server(service).unwrap();
+            let endpoint = channel.endpoints().next().unwrap().to_string();
+            assert_eq!(endpoint, expected, "{service}");
         }
-        let table = ByService::new(&upstreams[1..], &HashMap::new());
-        assert!(table.find("/other.S/M").is_none());
+        let routes = table(&upstreams[1..], &HashMap::new());
+        assert!(routes.server("other.S").is_none());
     }
 }

@@ -179,3 +179,63 @@ async fn what_is_served_is_described_unless_nobody_wants_it() {
     let answer = gateway.http("GET /openapi.json", &[], "");
     assert!(answer.starts_with("HTTP/1.1 404"), "{answer}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_of_a_service_configuration_take_the_place_of_the_contracts() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let rules = front.join("rules.yaml");
+    let write = |path: &str| {
+        let text = format!(
+            "type: google.api.Service\nhttp:\n  rules:\n    - selector: \
+             somafractalmemory.v1.Metrics.GetMetrics\n      get: {path}\n"
+        );
+        fs::write(&rules, text).unwrap();
+    };
+    write("/figures");
+    let arguments = ["--upstream", &upstream.url(), "--service-config", &rules];
+    let gateway = Server::gateway(&front, &arguments);
+    let answers = |path: &str| gateway.http(&format!("GET {path}"), &[], "");
+    assert!(answers("/figures").starts_with("HTTP/1.1 200"));
+    assert!(answers("/v1/metrics").starts_with("HTTP/1.1 404"));
+
+    // The file is looked at, no signal is needed.
+    write("/numbers/of/the/memory");
+    gateway.until_logged("the configuration was read again");
+    assert!(answers("/numbers/of/the/memory").starts_with("HTTP/1.1 200"));
+    assert!(answers("/figures").starts_with("HTTP/1.1 404"));
+}
+
+#[test]
+fn a_check_tells_every_route_and_what_is_wrong() {
+    let folder = Folder::new();
+    let rules = folder.join("rules.yaml");
+    fs::write(
+        &rules,
+        "http:\n  rules:\n    - selector: somafractalmemory.v1.Metrics.GetMetric\n      get: /m\n",
+    )
+    .unwrap();
+    let check = [
+        "gateway",
+        "--upstream",
+        "http://127.0.0.1:1",
+        "--proto",
+        PROTO,
+        "--check",
+    ];
+    let output = run(check);
+    assert!(output.status.success());
+    let table = text(&output.stdout);
+    let line = table
+        .lines()
+        .find(|line| line.contains("/v1/memories/{id}"))
+        .unwrap();
+    assert_eq!(line.split_whitespace().next(), Some("GET"));
+
+    let output = run([&check[..], &["--service-config", &rules, "--json"]].concat());
+    assert_eq!(output.status.code(), Some(1));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let message = report["findings"][0]["message"].as_str().unwrap();
+    assert!(message.contains("GetMetric"), "{message}");
+    assert_eq!(report["findings"][0]["severity"], "error");
+}
