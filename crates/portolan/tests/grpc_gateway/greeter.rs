@@ -118,6 +118,11 @@ impl<N: Name> Friendly<N> {
         }
     }
 
+    /// How many calls it has had.
+    pub(crate) fn calls(&self) -> usize {
+        self.calls.load(Ordering::Relaxed)
+    }
+
     fn greet(&self, request: Request<HelloRequest>) -> Result<HelloReply, Status> {
         let call = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         let name = request.into_inner().name;
@@ -152,8 +157,15 @@ impl<N: Name> Service<http::Request<tonic::body::Body>> for Friendly<N> {
         Box::pin(async move {
             Ok(match &*method {
                 "SayHello" | "LookAt" => {
-                    let greet = tower::service_fn(move |request| {
-                        std::future::ready(greeter.greet(request).map(Response::new))
+                    let greet = tower::service_fn(move |request: Request<HelloRequest>| {
+                        let hangs = request.get_ref().name == "hang";
+                        let result = greeter.greet(request).map(Response::new);
+                        async move {
+                            if hangs {
+                                std::future::pending::<()>().await;
+                            }
+                            result
+                        }
                     });
                     grpc.unary(greet, request).await
                 }

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "what tests share is test code too")]
 
 mod building;
+mod choices;
 mod greeter;
 mod in_app;
 mod in_process;
