@@ -14,9 +14,11 @@ pub(crate) struct Changed {
 }
 
 impl Changed {
-    /// Something is different: everybody looks again.
+    /// Something is different: everybody looks again. Free while nobody waits.
     pub(crate) fn all(&self) {
-        self.notify.notify_waiters();
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            self.notify.notify_waiters();
+        }
     }
 
     /// There is room for one call more. Free while nobody waits.

@@ -14,13 +14,15 @@ use tokio::time::Instant;
 
 /// How long a call with a complete request and no answer yet may go on: most
 /// end sooner than a reset takes to arrive.
-const GRACE: Duration = Duration::from_millis(50);
+const GRACE: Duration = Duration::from_millis(100);
 /// How many resets at once, and how many a second after these. netty has the
 /// tightest bound that is known: 200 in 30 seconds.
 const BURST: f64 = 16.0;
 const PER_SECOND: f64 = 6.0;
-/// How many calls may linger on a connection.
-pub(super) const MOST: usize = 100;
+/// How many calls may wait for their reset on a connection, and how many may
+/// linger in all.
+const MOST_DUE: usize = 100;
+const MOST: usize = 1000;
 
 /// Calls that linger, and what is left of the ration.
 pub(super) struct Cancelled {
@@ -78,6 +80,14 @@ impl Cancelled {
             return Some(stream);
         }
         None
+    }
+
+    /// Whether more calls linger than a connection should have.
+    pub(super) fn is_overrun(&mut self, lingers: impl Fn(u32) -> bool) -> bool {
+        if self.due.len() > MOST_DUE {
+            self.due.retain(|stream| lingers(*stream));
+        }
+        self.due.len() > MOST_DUE || self.lingering > MOST
     }
 
     /// When to look again.

@@ -40,22 +40,20 @@ pub(super) struct Shared {
     room: AtomicUsize,
     /// Calls under way, as whoever leases the connection counts them.
     calls: AtomicUsize,
-    /// Told once when no more calls are taken.
-    ended: Mutex<Option<Ended>>,
+    /// Told when no more calls are taken, and when there is more room for them.
+    changed: Box<dyn Fn() + Send + Sync>,
 }
 
-type Ended = Box<dyn FnOnce() + Send>;
-
 impl Connection {
-    /// Begins HTTP/2 on a stream, and waits for the server to do so. `ended` is
-    /// called once, when the connection takes no more calls.
+    /// Begins HTTP/2 on a stream, and waits for the server to do so. `changed` is
+    /// called when the connection takes more calls than before, or no more.
     pub(crate) async fn open(
         io: Io,
         name: String,
         https: bool,
         authority: HeaderValue,
         timing: Timing,
-        ended: impl FnOnce() + Send + 'static,
+        changed: impl Fn() + Send + Sync + 'static,
     ) -> Result<Self, String> {
         let mut state = State::new(https, authority);
         state.outbox.append(|out| {
@@ -76,7 +74,7 @@ impl Connection {
             state: Mutex::new(state),
             open: AtomicBool::new(true),
             calls: AtomicUsize::new(0),
-            ended: Mutex::new(Some(Box::new(ended))),
+            changed: Box::new(changed),
         });
         let connection = Self(Arc::new(Handle(Arc::clone(&shared))));
         let (begun, beginning) = oneshot::channel();
@@ -102,7 +100,7 @@ impl Connection {
 
     /// How many calls the server takes at a time.
     pub(crate) fn room(&self) -> usize {
-        self.shared().room.load(Ordering::Acquire)
+        self.shared().room.load(Ordering::SeqCst)
     }
 
     /// Sends a request and gives the head of the response, with a body that
@@ -265,13 +263,21 @@ impl Shared {
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.open.load(Ordering::Acquire)
+        self.open.load(Ordering::SeqCst)
     }
 
     /// Makes known what can be asked without the lock.
     pub(super) fn publish(&self, state: &State) {
         let room = state.max_streams.saturating_sub(state.cancelled.lingering);
-        self.room.store(room, Ordering::Release);
+        // Whoever waits counts itself and then looks again, and this is the
+        // other way round: hence the strict order.
+        let before = self.room.load(Ordering::SeqCst);
+        if room != before {
+            self.room.store(room, Ordering::SeqCst);
+        }
+        if room > before {
+            (self.changed)();
+        }
         if state.ending.is_some() {
             self.close();
         }
@@ -279,11 +285,8 @@ impl Shared {
 
     /// Takes no more calls.
     pub(super) fn close(&self) {
-        if self.open.swap(false, Ordering::AcqRel) {
-            let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(ended) = ended.take() {
-                ended();
-            }
+        if self.is_open() && self.open.swap(false, Ordering::SeqCst) {
+            (self.changed)();
         }
     }
 

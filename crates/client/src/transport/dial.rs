@@ -41,12 +41,13 @@ impl Dialer {
     }
 
     /// A connection that takes calls, or why there is none, in words that name
-    /// the endpoint. `ended` is called when it takes no more.
+    /// the endpoint. `changed` is called when it takes more calls than before, or no
+    /// more.
     pub(crate) async fn open(
         &self,
         address: &Address,
         timing: Timing,
-        ended: impl FnOnce() + Send + 'static,
+        changed: impl Fn() + Send + Sync + 'static,
     ) -> Result<Connection, String> {
         let name = self.name(address);
         let open = async {
@@ -55,7 +56,7 @@ impl Dialer {
             let authority = HeaderValue::from_str(self.endpoint.authority().as_str());
             let authority = authority.map_err(|_| format!("{name}: its name is no header"))?;
             let https = self.endpoint.is_tls();
-            Connection::open(io, name.clone(), https, authority, timing, ended).await
+            Connection::open(io, name.clone(), https, authority, timing, changed).await
         };
         match tokio::time::timeout(self.timeout, open).await {
             Ok(opened) => opened,

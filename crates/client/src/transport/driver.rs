@@ -263,7 +263,10 @@ impl Driver {
         }
         let now = Instant::now();
         let before = state.outbox.size();
-        state.reset_due(now);
+        if lingering {
+            state.reset_due(now);
+            shared.publish(&state);
+        }
         if let Some(ask) = self.ask
             && ask <= now
             && let Some(keep_alive) = self.timing.keep_alive

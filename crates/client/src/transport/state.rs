@@ -12,7 +12,7 @@ use portolan_rpc::{Code, Status};
 use tokio::time::Instant;
 
 use super::Failure;
-use super::cancel::{self, Cancelled};
+use super::cancel::Cancelled;
 use super::frame::{self, LARGEST_WINDOW, Reason};
 use super::hpack::{Encoder, Head};
 use super::outbox::Outbox;
@@ -277,10 +277,6 @@ impl State {
         self.consume(unread);
         let now = Instant::now();
         self.cancelled.add(id, may_end, now);
-        if self.cancelled.lingering > cancel::MOST && self.ending.is_none() {
-            let message = "the connection has too many calls that were cancelled";
-            self.ending = Some(Status::new(Code::Unavailable, message));
-        }
         self.reset_due(now);
     }
 
@@ -299,6 +295,12 @@ impl State {
                 stream.sent = true;
             }
             self.remove(id);
+        }
+        let streams = &self.streams;
+        let lingers = |id| streams.contains_key(&id);
+        if self.ending.is_none() && self.cancelled.is_overrun(lingers) {
+            let message = "the connection has too many calls that were cancelled";
+            self.ending = Some(Status::new(Code::Unavailable, message));
         }
     }
 

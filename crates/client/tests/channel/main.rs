@@ -1,7 +1,9 @@
 //! A channel against real servers on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod balance;
 mod calls;
+mod cancel;
 mod faults;
 mod reflection;
 mod server;

@@ -137,15 +137,29 @@ impl tonic::server::UnaryService<Text> for Unary {
                 tokio::task::yield_now().await;
             }
             guard.1 = true;
+            let previous = metadata.get("grpc-previous-rpc-attempts").cloned();
+            if let Some(wanted) = metadata.get("x-attempts")
+                && previous.as_ref() != Some(wanted)
+            {
+                return Err(tonic::Status::unavailable("not yet"));
+            }
             if let Some(code) = metadata.get("x-code") {
                 let code: i32 = code.to_str().unwrap().parse().unwrap();
-                return Err(tonic::Status::new(code.into(), "as asked"));
+                let mut status = tonic::Status::new(code.into(), "as asked");
+                if let Some(pushback) = metadata.get("x-pushback") {
+                    let name = "grpc-retry-pushback-ms";
+                    status.metadata_mut().insert(name, pushback.clone());
+                }
+                return Err(status);
             }
             let timeout = metadata.get("grpc-timeout").cloned();
             let mut response = tonic::Response::new(request.into_inner());
             response
                 .metadata_mut()
                 .insert("x-server", echo.name.parse().unwrap());
+            if let Some(previous) = previous {
+                response.metadata_mut().insert("x-previous", previous);
+            }
             if let Some(timeout) = timeout {
                 response.metadata_mut().insert("x-timeout", timeout);
             }
@@ -339,4 +353,63 @@ pub(crate) fn writable() -> (tokio::sync::mpsc::Sender<Result<Bytes, BoxError>>,
         stream.map(|piece: Result<Bytes, BoxError>| piece.map(http_body::Frame::data)),
     );
     (sender, Body::new(body))
+}
+
+/// A server with threads of its own, which can be killed: its sockets close
+/// wherever its calls are.
+pub(crate) struct Mortal {
+    pub(crate) address: SocketAddr,
+    runtime: Option<tokio::runtime::Runtime>,
+    server: Option<Server>,
+}
+
+impl Mortal {
+    pub(crate) fn on(address: SocketAddr, name: &'static str) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let (sender, receiver) = std::sync::mpsc::channel();
+        runtime.spawn(async move {
+            sender.send(Server::on(address, name).await).unwrap();
+        });
+        let server = receiver.recv().unwrap();
+        Self {
+            address: server.address,
+            runtime: Some(runtime),
+            server: Some(server),
+        }
+    }
+
+    pub(crate) fn seen(&self) -> &Seen {
+        &self.server.as_ref().unwrap().seen
+    }
+
+    pub(crate) async fn kill(mut self) {
+        let runtime = self.runtime.take().unwrap();
+        let killed = move || runtime.shutdown_timeout(Duration::from_secs(10));
+        within(tokio::task::spawn_blocking(killed)).await.unwrap();
+    }
+
+    /// Sends GOAWAY, finishes what is under way, and ends.
+    pub(crate) async fn stop(mut self) {
+        let server = self.server.take().unwrap();
+        let runtime = self.runtime.take().unwrap();
+        within(runtime.spawn(server.stop())).await.unwrap();
+        runtime.shutdown_background();
+    }
+}
+
+impl Drop for Mortal {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+/// An address that is free.
+pub(crate) fn anywhere() -> SocketAddr {
+    "127.0.0.1:0".parse().unwrap()
 }
