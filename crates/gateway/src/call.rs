@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use http_body::{Body as _, Frame as BodyFrame};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
 use crate::BoxError;
 use crate::frame::Meter;
@@ -399,7 +399,10 @@ impl Guarded {
         let frame = match std::task::ready!(self.body.poll_frame(context)) {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
+                let passed = |deadline: &Pin<Box<Sleep>>| deadline.deadline() <= Instant::now();
                 let status = match error.downcast::<Status>() {
+                    // The service gave up a moment before this was noticed here.
+                    _ if self.deadline.as_ref().is_some_and(passed) => Deadline::exceeded(),
                     Ok(status) => *status,
                     Err(error) => {
                         let message = format!("the service broke off: {error}");

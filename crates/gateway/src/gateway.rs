@@ -224,7 +224,7 @@ impl Opening {
         let reply = match self.deadline.clone() {
             Err(status) => Err(status),
             // What nobody waits for any more is not begun.
-            Ok(deadline) if deadline.remaining().is_some_and(|left| left.is_zero()) => {
+            Ok(deadline) if deadline.has_passed() => {
                 Err(Deadline::exceeded())
             }
             Ok(deadline) => within(deadline, self.ask(call, deadline)).await,
@@ -250,7 +250,7 @@ impl Opening {
                 self.outcome,
                 self.streams,
             )),
-            Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(error))),
+            Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(error, deadline))),
         }
     }
 }
@@ -315,8 +315,12 @@ async fn within<T>(
 }
 
 /// The status of a call that the service did not answer: its own where whoever
-/// leads to the service knows more, as a channel does.
-fn unavailable(error: BoxError) -> Status {
+/// leads to the service knows more, as a channel does. A service that heeds the
+/// deadline may give up a moment before the gateway notices.
+fn unavailable(error: BoxError, deadline: Deadline) -> Status {
+    if deadline.has_passed() {
+        return Deadline::exceeded();
+    }
     match error.downcast::<Status>() {
         Ok(status) => *status,
         Err(error) => Status::new(

@@ -7,8 +7,8 @@
 //! coming: an answer is not held back for a client that has stopped sending.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, ready};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -25,9 +25,24 @@ const MOST: usize = 64 * 1024 * 1024;
 const LONGEST: Duration = Duration::from_secs(5);
 const IDLE: Duration = Duration::from_millis(100);
 
-/// The part of a request body that nobody read.
+/// A request body that can be taken away from whoever reads it, to read the
+/// rest.
 #[derive(Clone, Default)]
-pub(crate) struct Unread(Option<Arc<Mutex<Option<Body>>>>);
+pub(crate) struct Unread(Option<Arc<Mutex<Shared>>>);
+
+#[derive(Default)]
+struct Shared {
+    /// Until its end was read.
+    body: Option<Body>,
+    /// Whether anything was asked of it.
+    polled: bool,
+    /// Whether the client sends nothing before it is asked to, which the first
+    /// poll does (RFC 9110 §10.1.1).
+    waits: bool,
+    /// Who waits for the next piece.
+    reader: Option<Waker>,
+    taken: bool,
+}
 
 impl Unread {
     /// Watches a body. Over HTTP/2 there is nothing to do: a stream is reset
@@ -36,14 +51,12 @@ impl Unread {
         if head.version >= Version::HTTP_2 || body.is_end_stream() {
             return (body, Self(None));
         }
-        let rest = Arc::new(Mutex::new(None));
-        let watched = Watched {
+        let shared = Arc::new(Mutex::new(Shared {
             body: Some(body),
-            polled: false,
             waits: head.headers.contains_key(header::EXPECT),
-            rest: Arc::clone(&rest),
-        };
-        (Body::new(watched), Self(Some(rest)))
+            ..Shared::default()
+        }));
+        (Body::new(Watched(Arc::clone(&shared))), Self(Some(shared)))
     }
 
     /// Sees to it that a response arrives: one that is complete waits for the
@@ -72,10 +85,7 @@ impl Unread {
 
     /// Reads the rest; false when there is too much of it, or it does not come.
     async fn drain(self) -> bool {
-        let Some(mut body) = self
-            .0
-            .and_then(|rest| rest.lock().unwrap_or_else(PoisonError::into_inner).take())
-        else {
+        let Some(mut body) = self.0.and_then(|shared| lock(&shared).take()) else {
             return true;
         };
         let read = async {
@@ -95,51 +105,66 @@ impl Unread {
     }
 }
 
-/// A request body that leaves behind what was not read of it.
-struct Watched {
-    body: Option<Body>,
-    polled: bool,
-    /// Whether the client sends nothing before it is asked to, which the first
-    /// poll does (RFC 9110 §10.1.1).
-    waits: bool,
-    rest: Arc<Mutex<Option<Body>>>,
-}
-
-impl Drop for Watched {
-    fn drop(&mut self) {
-        if self.polled || !self.waits {
-            *self.rest.lock().unwrap_or_else(PoisonError::into_inner) = self.body.take();
+impl Shared {
+    /// Takes the rest away from its reader, unless the client keeps it back.
+    fn take(&mut self) -> Option<Body> {
+        if self.waits && !self.polled {
+            return None;
         }
+        self.taken = true;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+        self.body.take()
     }
 }
+
+fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the call reads. A service in another process may hold it for longer than
+/// its reply lasts, so the end of that takes the rest away.
+struct Watched(Arc<Mutex<Shared>>);
 
 impl http_body::Body for Watched {
     type Data = Bytes;
     type Error = BoxError;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        self.polled = true;
-        let Some(body) = &mut self.body else {
-            return Poll::Ready(None);
+        let mut shared = lock(&self.0);
+        shared.polled = true;
+        let Some(body) = &mut shared.body else {
+            return Poll::Ready(match shared.taken {
+                true => Some(Err("the call was over before its request".into())),
+                false => None,
+            });
         };
-        let frame = ready!(Pin::new(body).poll_frame(context));
+        let Poll::Ready(frame) = Pin::new(body).poll_frame(context) else {
+            shared.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        };
         if !matches!(frame, Some(Ok(_))) {
-            self.body = None;
+            shared.body = None;
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body
-            .as_ref()
-            .is_none_or(http_body::Body::is_end_stream)
+        let shared = lock(&self.0);
+        match &shared.body {
+            Some(body) => body.is_end_stream(),
+            None => !shared.taken,
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body
+        let shared = lock(&self.0);
+        shared
+            .body
             .as_ref()
             .map_or_else(SizeHint::default, http_body::Body::size_hint)
     }
@@ -164,7 +189,6 @@ impl http_body::Body for Lingering {
             if let Some(frame) = ready!(Pin::new(body).poll_frame(context)) {
                 return Poll::Ready(Some(frame));
             }
-            // The service lets go of the request with its reply.
             self.body = None;
             self.drain = Some(Box::pin(self.unread.clone().drain()));
         }
@@ -214,6 +238,19 @@ mod tests {
         let response = unread.settle(Response::new(Body::from(vec![1]))).await;
         assert_eq!(response.headers()[header::CONNECTION], "close");
         assert_eq!(*read.lock().unwrap(), MOST / 1024 + 1);
+    }
+
+    #[tokio::test]
+    async fn the_rest_is_taken_from_whoever_holds_it() {
+        let (head, _, _) = request(0);
+        let silent = stream::pending::<Result<Frame<Bytes>, BoxError>>();
+        let body = Body::new(StreamBody::new(silent));
+        let (mut held, unread) = Unread::watch(&head, body);
+        let reader = tokio::spawn(async move { held.frame().await });
+        tokio::task::yield_now().await;
+        let response = unread.settle(Response::new(Body::from(vec![1]))).await;
+        assert_eq!(response.headers()[header::CONNECTION], "close");
+        assert!(reader.await.unwrap().unwrap().is_err());
     }
 
     #[tokio::test]

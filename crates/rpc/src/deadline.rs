@@ -38,6 +38,12 @@ impl Deadline {
             .map(|instant| instant.saturating_duration_since(Instant::now()))
     }
 
+    /// Whether there is no time left.
+    #[must_use]
+    pub fn has_passed(self) -> bool {
+        self.remaining().is_some_and(|left| left.is_zero())
+    }
+
     /// The status of a call that took too long.
     pub fn exceeded() -> Status {
         Status::new(
