@@ -206,12 +206,13 @@ impl Connections {
         }
         let arrive = async {
             let sent = poll_fn(|context| line.poll_send(context)).await;
-            // A client of HTTP/2 tells how far it has read for as long as it
-            // reads. One of HTTP/1.1 may send too, the rest of a body that nobody
-            // wants; it loses the answer only if it has not read that by then,
-            // and waiting for it would hold up every end of such a connection.
+            // A client of HTTP/2 tells how far it has read for as long as it reads,
+            // and one of HTTP/1.1 may still be sending a body that its answer did
+            // not wait for. Once the server drains, the end is not such a client's
+            // doing, and waiting would hold up that of every idle connection.
             // If sending fails, the client is gone.
-            if sent.is_ok() && version == Version::Http2 {
+            let may_send = version == Version::Http2 || !self.drain.is_cancelled();
+            if sent.is_ok() && may_send {
                 line.linger(QUIET, LINGERING).await;
             }
         };
