@@ -35,6 +35,9 @@ Tasks:
   bench gateway      measure the gateway beside Envoy, grpc-gateway and vanguard-go
   bench transcode    measure the transcoder; with --instructions only count its
                      instructions and hold them against the baseline
+  conformance connect
+                     run the Connect conformance suite on the gateway, in process
+                     and in front of the suite's own gRPC servers
   conformance protobuf
                      run the protobuf conformance suite on the transcoder
   conformance differential
@@ -78,6 +81,7 @@ fn main() -> ExitCode {
                 bench::transcode::run(&repository, rest)
             });
         }
+        ["conformance", "connect"] => conformance::connect::run_suite(&repository, &mut steps),
         ["conformance", "protobuf"] => conformance::protobuf::run_suite(&repository, &mut steps),
         ["conformance", "differential"] => {
             conformance::differential::run_suite(&repository, &mut steps);

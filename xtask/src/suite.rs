@@ -1,5 +1,6 @@
 //! The test suites: Rust's own, one for each language whose real clients talk
-//! to a real server, other people's judges of the transcoder, and the fuzzers.
+//! to a real server, other people's judges of the transcoder and of the gateway,
+//! and the fuzzers.
 
 use std::fs;
 use std::path::PathBuf;
@@ -124,6 +125,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     }
     if chosen(Suite::Conformance) {
         conformance::protobuf::run_suite(repository, steps);
+        conformance::connect::run_suite(repository, steps);
         conformance::differential::run_suite(repository, steps);
         conformance::rules::run_suite(repository, steps);
     }

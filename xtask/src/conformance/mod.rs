@@ -1,6 +1,7 @@
 //! Other people's conformance suites, run against our testees. One suite is one
 //! file; each sets up what it needs below the build folder.
 
+pub(crate) mod connect;
 pub(crate) mod differential;
 mod loader;
 mod packages;
