@@ -224,9 +224,7 @@ impl Opening {
         let reply = match self.deadline.clone() {
             Err(status) => Err(status),
             // What nobody waits for any more is not begun.
-            Ok(deadline) if deadline.has_passed() => {
-                Err(Deadline::exceeded())
-            }
+            Ok(deadline) if deadline.has_passed() => Err(Deadline::exceeded()),
             Ok(deadline) => within(deadline, self.ask(call, deadline)).await,
         };
         reply.inspect_err(|status| outcome.end(status.code()))
@@ -250,7 +248,10 @@ impl Opening {
                 self.outcome,
                 self.streams,
             )),
-            Err(error) => Err(fault.get().cloned().unwrap_or_else(|| unavailable(error, deadline))),
+            Err(error) => Err(fault
+                .get()
+                .cloned()
+                .unwrap_or_else(|| unavailable(error, deadline))),
         }
     }
 }

@@ -79,6 +79,9 @@ pub enum Error {
     /// Any page could act in the name of its visitors.
     #[error("credentials cannot be allowed to all origins; name those that may have them")]
     CredentialsForAll,
+    /// What is to be trusted is neither an address nor a network.
+    #[error("`{0}` is no proxy: write an address, a network like `10.0.0.0/8`, or `unix`")]
+    Proxy(String),
     /// A descriptor set for reflection is not one.
     #[error("cannot serve reflection: {0}")]
     Reflection(prost::DecodeError),

@@ -17,7 +17,8 @@ use tower_service::Service;
 use crate::connection::{Connections, End};
 use crate::edge::Edge;
 use crate::edge::tunnel::Tunnels;
-use crate::{BoxError, Cors, Health, Limits, Listener, Metrics, RequestBody, Tls, outlet};
+use crate::forwarded::Proxies;
+use crate::{BoxError, Cors, Health, Limits, Listener, Metrics, Proxy, RequestBody, Tls, outlet};
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -35,6 +36,7 @@ pub struct Server<S> {
     metrics: Metrics,
     cors: Option<Cors>,
     limits: Limits,
+    proxies: Option<Proxies>,
     drain_timeout: Duration,
 }
 
@@ -58,6 +60,7 @@ impl<S> Server<S> {
             metrics: Metrics::default(),
             cors: None,
             limits: Limits::default(),
+            proxies: None,
             drain_timeout: DRAIN_TIMEOUT,
         }
     }
@@ -90,6 +93,16 @@ impl<S> Server<S> {
     #[must_use]
     pub fn cors(mut self, cors: Cors) -> Self {
         self.cors = Some(cors);
+        self
+    }
+
+    /// Believes these proxies in what they say of their clients, see
+    /// [`Client`](crate::Client), and nobody else: `Forwarded` and
+    /// `X-Forwarded-…` of others are taken out of their requests. Without this
+    /// nobody is believed, and the headers stay as they are.
+    #[must_use]
+    pub fn trust(mut self, proxies: impl IntoIterator<Item = Proxy>) -> Self {
+        self.proxies = Some(Proxies::new(proxies));
         self
     }
 
@@ -129,7 +142,7 @@ impl<S> Server<S> {
         let connections =
             Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
         let tunnels = Tunnels::new(tasks.clone(), abort.clone());
-        let edge = Edge::new(self.service, self.metrics, self.cors, tunnels);
+        let edge = Edge::new(self.service, self.metrics, self.cors, self.proxies, tunnels);
         let mut renewed: Vec<&Tls> = Vec::new();
         for tls in self.listeners.iter().filter_map(Listener::tls_of) {
             if !renewed.iter().any(|known| known.is_same(tls)) {

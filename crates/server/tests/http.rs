@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Version};
 use http_body_util::{BodyExt, Full};
-use portolan_server::{Listener, Peer, REQUEST_ID, RequestBody, Server};
+use portolan_server::{Client, Listener, Peer, REQUEST_ID, RequestBody, Server};
 use support::{Running, get, http1, http2, text};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -243,5 +243,33 @@ async fn a_client_that_leaves_within_its_first_words_is_let_go_at_once() {
         let end = end.expect("the server closes");
         // Words that nobody read make the end a reset.
         assert!(matches!(end, Ok(0) | Err(_)), "{end:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_trusted_proxy_names_the_client() {
+    let who = service_fn(async |request: Request<RequestBody>| {
+        let client = request.extensions().get::<Client>().unwrap().0;
+        let told = request.headers().contains_key("x-forwarded-for");
+        Ok::<_, Infallible>(Response::new(format!("{client} {told}")))
+    });
+    for (server, expected) in [
+        (Server::new(who), "127.0.0.1 true"),
+        (
+            Server::new(who).trust(["127.0.0.0/8".parse().unwrap()]),
+            "192.0.2.7 true",
+        ),
+        (
+            Server::new(who).trust(["10.0.0.0/8".parse().unwrap()]),
+            "127.0.0.1 false",
+        ),
+    ] {
+        let server = Running::start(server);
+        for client in [http1(), http2()] {
+            let mut request = get(&server.url("/"));
+            let headers = request.headers_mut();
+            headers.insert("x-forwarded-for", "203.0.113.9, 192.0.2.7".parse().unwrap());
+            assert_eq!(text(client.request(request).await.unwrap()).await, expected);
+        }
     }
 }

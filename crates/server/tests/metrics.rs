@@ -107,3 +107,40 @@ async fn open_metrics_is_given_to_who_asks() {
     );
     assert!(text(response).await.ends_with("# EOF\n"));
 }
+
+#[tokio::test]
+async fn what_passes_and_what_runs_is_counted_by_method_and_protocol() {
+    let metrics = Metrics::default();
+    let echo = service_fn(async |request: Request<RequestBody>| {
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        Ok::<_, Infallible>(Response::new(Full::from([&body[..], b"!"].concat())))
+    });
+    let server = Running::start(Server::new(echo).metrics(metrics.clone()));
+    for client in [http1(), http2()] {
+        let request = Request::post(server.url("/a"));
+        let request = request.body(Full::from(vec![b'x'; 1000])).unwrap();
+        let answer = text(client.request(request).await.unwrap()).await;
+        assert_eq!(answer.len(), 1001);
+    }
+    let mut stuck = tokio::net::TcpStream::connect(server.address)
+        .await
+        .unwrap();
+    let half = b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n";
+    tokio::io::AsyncWriteExt::write_all(&mut stuck, half)
+        .await
+        .unwrap();
+    while metrics.calls().in_flight() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let text = metrics.open_metrics();
+    for line in [
+        r#"portolan_rpc_request_bytes_total{method="unmatched",protocol="http"} 2000"#,
+        r#"portolan_rpc_response_bytes_total{method="unmatched",protocol="http"} 2002"#,
+        r#"portolan_rpc_in_flight{method="unmatched",protocol="http"} 1"#,
+    ] {
+        assert!(
+            text.lines().any(|found| found == line),
+            "{line} is not in\n{text}"
+        );
+    }
+}

@@ -6,7 +6,10 @@
 
 use std::io::Write;
 use std::sync::OnceLock;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use jiff::tz::Offset;
 
 use super::observe::{Ending, Seen};
 use crate::logging::LogFormat;
@@ -30,7 +33,7 @@ pub(crate) fn write(seen: &Seen<'_>, ending: Ending, duration: Duration) {
         return;
     }
     let direct = DIRECT.get().and_then(|(format, outlet)| {
-        let line = line(*format, SystemTime::now(), seen, ending, duration)?;
+        let line = line(*format, Timestamp::now(), seen, ending, duration)?;
         Some((line, outlet))
     });
     match direct {
@@ -52,6 +55,7 @@ fn trace(seen: &Seen<'_>, ending: Ending, duration: Duration) {
         bytes = seen.bytes,
         request_id = display(seen.request_id.to_str().unwrap_or_default()),
         peer = seen.peer.map(display),
+        client = seen.client.map(|client| display(client.0)),
         "{}",
         seen.name
     );
@@ -60,7 +64,7 @@ fn trace(seen: &Seen<'_>, ending: Ending, duration: Duration) {
 /// The line as it is shown; `None` when something in it has to be escaped.
 fn line(
     format: LogFormat,
-    now: SystemTime,
+    now: Timestamp,
     seen: &Seen<'_>,
     ending: Ending,
     duration: Duration,
@@ -81,7 +85,7 @@ fn line(
         bytes: Vec::with_capacity(384),
         format,
     };
-    line.begin(now, seen.name)?;
+    line.begin(now, seen.name);
     line.text("http_method", seen.http_method.as_str());
     line.text("protocol", seen.protocol);
     if let Some(status) = seen.http_status {
@@ -98,6 +102,12 @@ fn line(
         write!(line.bytes, "{peer}").ok()?;
         line.quote();
     }
+    if let Some(client) = seen.client {
+        line.name("client");
+        line.quote();
+        write!(line.bytes, "{}", client.0).ok()?;
+        line.quote();
+    }
     line.end();
     Some(line.bytes)
 }
@@ -109,8 +119,7 @@ struct Line {
 }
 
 impl Line {
-    fn begin(&mut self, now: SystemTime, message: &str) -> Option<()> {
-        let now = now.duration_since(UNIX_EPOCH).ok()?;
+    fn begin(&mut self, now: Timestamp, message: &str) {
         match self.format {
             LogFormat::Text => {
                 self.time(now);
@@ -126,7 +135,6 @@ impl Line {
                 self.text("message", message);
             }
         }
-        Some(())
     }
 
     fn end(&mut self) {
@@ -182,28 +190,21 @@ impl Line {
         }
     }
 
-    /// RFC 3339 in UTC, to the microsecond. The days are counted from March, so
-    /// that the leap day is the last of its year.
-    fn time(&mut self, since_epoch: Duration) {
-        let seconds = since_epoch.as_secs();
-        // Days since 1 March of the year 0, and the 400 years they are in.
-        let days = seconds / 86_400 + 719_468;
-        let (era, day) = (days / 146_097, days % 146_097);
-        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
-        let day = day - (365 * year + year / 4 - year / 100);
-        let month = (5 * day + 2) / 153;
-        let day = day - (153 * month + 2) / 5 + 1;
-        let month = if month < 10 { month + 3 } else { month - 9 };
-        let year = era * 400 + year + u64::from(month <= 2);
-        let second = seconds % 86_400;
+    /// RFC 3339 in UTC, to the microsecond.
+    fn time(&mut self, now: Timestamp) {
+        let now = Offset::UTC.to_datetime(now);
         for (value, digits, after) in [
-            (year, 4, "-"),
-            (month, 2, "-"),
-            (day, 2, "T"),
-            (second / 3600, 2, ":"),
-            (second / 60 % 60, 2, ":"),
-            (second % 60, 2, "."),
-            (since_epoch.subsec_micros().into(), 6, "Z"),
+            (now.year().unsigned_abs().into(), 4, "-"),
+            (now.month().unsigned_abs().into(), 2, "-"),
+            (now.day().unsigned_abs().into(), 2, "T"),
+            (now.hour().unsigned_abs().into(), 2, ":"),
+            (now.minute().unsigned_abs().into(), 2, ":"),
+            (now.second().unsigned_abs().into(), 2, "."),
+            (
+                (now.subsec_nanosecond() / 1000).unsigned_abs().into(),
+                6,
+                "Z",
+            ),
         ] {
             self.digits(value, digits);
             self.put(after);
@@ -236,7 +237,7 @@ mod tests {
     use portolan_gateway::Code;
 
     use super::*;
-    use crate::{Peer, logging};
+    use crate::{Client, Peer, logging};
 
     #[derive(Clone, Default)]
     struct Shown(Arc<Mutex<Vec<u8>>>);
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_line_is_what_the_event_would_have_been() {
-        let now = UNIX_EPOCH + Duration::from_micros(1_795_257_388_098_660);
+        let now = Timestamp::from_microsecond(1_795_257_388_098_660).unwrap();
         let id = HeaderValue::from_static("01a1fdc4-22c3-73d2-b99a-bb8d32af0e71");
         let peers = ["127.0.0.1:57828", "[::1]:80"].map(|peer| Peer::Tcp(peer.parse().unwrap()));
         for format in [LogFormat::Text, LogFormat::Json] {
@@ -295,6 +296,7 @@ mod tests {
                         http_method: &Method::POST,
                         request_id: &id,
                         peer,
+                        client: peer.map(|_| Client("2001:db8::7".parse().unwrap())),
                         name: "/somafractalmemory.v1.MemoryService/StoreMemory",
                         protocol: "grpc",
                         http_status,
@@ -326,6 +328,7 @@ mod tests {
                 http_method: &Method::GET,
                 request_id,
                 peer: None,
+                client: None,
                 name,
                 protocol: "http",
                 http_status: None,
@@ -333,7 +336,7 @@ mod tests {
                 bytes: 0,
             };
             let ending = Ending::Http(StatusCode::NOT_FOUND);
-            let line = line(format, UNIX_EPOCH, &seen, ending, Duration::ZERO);
+            let line = line(format, Timestamp::UNIX_EPOCH, &seen, ending, Duration::ZERO);
             assert_eq!(line.is_some(), directly, "{format:?} {name} {request_id:?}");
         }
     }
@@ -353,7 +356,7 @@ mod tests {
                 bytes: Vec::new(),
                 format: LogFormat::Text,
             };
-            line.time(Duration::from_secs(seconds));
+            line.time(Timestamp::from_second(seconds).unwrap());
             assert_eq!(String::from_utf8(line.bytes).unwrap(), text);
         }
     }

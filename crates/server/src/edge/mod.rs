@@ -21,8 +21,9 @@ use http_body_util::{Either, Full};
 use tower_service::Service;
 
 use crate::connection::Running;
+use crate::forwarded::Proxies;
 use crate::request_body::Came;
-use crate::{BoxError, Cors, Metrics, metrics};
+use crate::{BoxError, Client, Cors, Metrics, Peer, metrics};
 use observe::{Observation, Observed, Piece};
 use recover::{Recover, Recovered};
 use tunnel::Tunnels;
@@ -33,6 +34,7 @@ pub(crate) struct Edge<S> {
     service: Recover<S>,
     metrics: Metrics,
     cors: Option<Arc<Cors>>,
+    proxies: Option<Arc<Proxies>>,
     tunnels: Tunnels,
 }
 
@@ -40,11 +42,18 @@ pub(crate) struct Edge<S> {
 pub(crate) type EdgeBody<B> = Either<Observed<Recovered<B>>, Full<Piece>>;
 
 impl<S> Edge<S> {
-    pub(crate) fn new(service: S, metrics: Metrics, cors: Option<Cors>, tunnels: Tunnels) -> Self {
+    pub(crate) fn new(
+        service: S,
+        metrics: Metrics,
+        cors: Option<Cors>,
+        proxies: Option<Proxies>,
+        tunnels: Tunnels,
+    ) -> Self {
         Self {
             service: Recover::new(service),
             metrics,
             cors: cors.map(Arc::new),
+            proxies: proxies.map(Arc::new),
             tunnels,
         }
     }
@@ -72,6 +81,15 @@ impl<S> Edge<S> {
         }
         let tunnel = tunnel::prepare(&mut request, self.cors.as_deref());
         let id = request_id::keep_or_make(request.headers_mut());
+        if let Some(peer) = request.extensions().get::<Peer>().copied() {
+            let client = match &self.proxies {
+                Some(proxies) => proxies.client(peer, request.headers_mut()),
+                None => peer.address().map(|address| Client(address.ip())),
+            };
+            if let Some(client) = client {
+                request.extensions_mut().insert(client);
+            }
+        }
         let observation = Observation::begin(
             &mut request,
             id.clone(),

@@ -15,11 +15,12 @@ use portolan_gateway::{Code, Outcome, OutcomeSlot};
 
 use super::access_log;
 use crate::connection::Running;
+use crate::metrics::running::Place;
 use crate::request_body::Came;
-use crate::{CallMetrics, Peer};
+use crate::{CallMetrics, Client, Peer};
 
 /// The protocol of a request that was no call.
-const PLAIN: &str = "http";
+pub(crate) const PLAIN: &str = "http";
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,6 +46,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) http_method: &'a Method,
     pub(crate) request_id: &'a HeaderValue,
     pub(crate) peer: Option<Peer>,
+    /// Whom a proxy names that is trusted.
+    pub(crate) client: Option<Client>,
     /// The method of a call, the path of anything else.
     pub(crate) name: &'a str,
     pub(crate) protocol: &'static str,
@@ -64,7 +67,9 @@ pub(crate) struct Observation {
     uri: Uri,
     request_id: HeaderValue,
     peer: Option<Peer>,
+    client: Option<Client>,
     calls: Arc<CallMetrics>,
+    place: Place,
     /// Filled as soon as it is known which call this is, so that one which is
     /// given up before its response is told from the others.
     slot: OutcomeSlot,
@@ -96,16 +101,21 @@ impl Observation {
         running: Running,
         came: Came,
     ) -> Self {
-        calls.begin();
+        let peer = request.extensions().get::<Peer>().copied();
+        let own = peer.and_then(Peer::address).map(|address| address.ip());
+        let client = request.extensions().get::<Client>().copied();
         let slot = OutcomeSlot::default();
+        let place = calls.begin(slot.clone());
         request.extensions_mut().insert(slot.clone());
         Self {
             started: Instant::now(),
             http_method: request.method().clone(),
             uri: request.uri().clone(),
             request_id,
-            peer: request.extensions().get::<Peer>().copied(),
+            peer,
+            client: client.filter(|client| Some(client.0) != own),
             calls: Arc::clone(calls),
+            place,
             slot,
             outcome: None,
             http_status: None,
@@ -175,13 +185,15 @@ impl Observation {
         let counted = outcome.as_ref().is_some_and(Outcome::is_routed);
         let method = counted.then_some(name);
         let bytes = [self.came.bytes(), self.bytes];
-        self.calls.end(method, protocol, ending, duration, bytes);
+        self.calls
+            .end(self.place, method, protocol, ending, duration, bytes);
         let seen = Seen {
             http_method: &self.http_method,
             name,
             protocol,
             request_id: &self.request_id,
             peer: self.peer,
+            client: self.client,
             http_status: self.http_status,
             request_bytes: self.came.bytes(),
             bytes: self.bytes,

@@ -8,13 +8,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use portolan_gateway::OutcomeSlot;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use crate::edge::observe::Ending;
+use super::running::{Place, Running};
+use crate::edge::observe::{Ending, PLAIN};
 
 /// The method of every request that was no call, or one of an RPC that is not in
 /// the contracts: unknown paths must not become label values, or a stranger
@@ -49,6 +51,7 @@ const LONGEST_MICROS: u64 = 3_600_000_000;
 pub struct CallMetrics {
     methods: RwLock<HashMap<Box<str>, Arc<Mutex<Method>>>>,
     in_flight: AtomicI64,
+    running: Running,
 }
 
 /// One method's figures over all protocols, since the server started.
@@ -120,8 +123,10 @@ impl CallMetrics {
         self.in_flight.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn begin(&self) {
+    /// Counts a call that begins, and which will say in the slot what it is.
+    pub(crate) fn begin(&self, slot: OutcomeSlot) -> Place {
         self.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.running.begin(slot)
     }
 
     /// Counts a call that has ended, with the bytes of its request and of its
@@ -129,6 +134,7 @@ impl CallMetrics {
     /// nothing that a client made up; absent for whatever else was asked.
     pub(crate) fn end(
         &self,
+        place: Place,
         method: Option<&str>,
         protocol: &'static str,
         ending: Ending,
@@ -136,6 +142,7 @@ impl CallMetrics {
         [request, response]: [u64; 2],
     ) {
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.running.end(place);
         let method = self.method(method.unwrap_or(UNMATCHED));
         let mut method = lock(&method);
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
@@ -296,7 +303,19 @@ impl Collector for CallMetrics {
                 None,
                 MetricType::Gauge,
             )?
-            .encode_gauge(&self.in_flight())
+            .encode_gauge(&self.in_flight())?;
+        let mut gauge = encoder.encode_descriptor(
+            "portolan_rpc_in_flight",
+            "Requests that run now, by method and protocol.",
+            None,
+            MetricType::Gauge,
+        )?;
+        for ((method, protocol), count) in self.running.count(UNMATCHED, PLAIN) {
+            gauge
+                .encode_family(&[("method", method.as_str()), ("protocol", protocol)])?
+                .encode_gauge(&count)?;
+        }
+        Ok(())
     }
 }
 
@@ -324,8 +343,9 @@ mod tests {
             ("rest", Code::Ok, 20),
             ("connect", Code::NotFound, 30),
         ] {
-            calls.begin();
+            let place = calls.begin(OutcomeSlot::default());
             calls.end(
+                place,
                 Some("/a.A/Get"),
                 protocol,
                 Ending::Rpc(code),
@@ -333,15 +353,16 @@ mod tests {
                 [1, 2],
             );
         }
-        calls.begin();
+        let place = calls.begin(OutcomeSlot::default());
         calls.end(
+            place,
             None,
             "http",
             Ending::Http(StatusCode::NOT_FOUND),
             Duration::ZERO,
             [0, 0],
         );
-        calls.begin();
+        calls.begin(OutcomeSlot::default());
 
         assert_eq!(calls.in_flight(), 1);
         let methods = calls.methods();
@@ -369,8 +390,9 @@ mod tests {
     fn a_call_of_any_length_is_counted() {
         let calls = CallMetrics::default();
         for duration in [Duration::ZERO, Duration::MAX] {
-            calls.begin();
+            let place = calls.begin(OutcomeSlot::default());
             calls.end(
+                place,
                 Some("/a.A/Get"),
                 "grpc",
                 Ending::Rpc(Code::Ok),

@@ -4,6 +4,7 @@
 pub(crate) mod calls;
 mod exposition;
 mod process;
+pub(crate) mod running;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
