@@ -7,6 +7,7 @@ mod apt;
 mod bench;
 mod conformance;
 mod fuzz;
+mod openapi;
 mod portable;
 mod process;
 mod repository;
@@ -28,7 +29,8 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   test [SUITE…]      set up, then run every test; or only the named suites of
-                     rust, python, node, go, curl, conformance, fuzz
+                     rust, python, node, go, curl, openapi, conformance,
+                     fuzz
   setup              make the Python venv, the Node packages and the Go modules
                      that the client suites need, all of them under target/
   bench memory       measure the memory service

@@ -11,6 +11,7 @@ use anyhow::Result;
 use crate::bench;
 use crate::conformance;
 use crate::fuzz;
+use crate::openapi;
 use crate::portable;
 use crate::process::{Toolchain, command, run_quietly, run_within};
 use crate::repository::Repository;
@@ -36,17 +37,19 @@ pub(crate) enum Suite {
     Node,
     Go,
     Curl,
+    Openapi,
     Conformance,
     Fuzz,
 }
 
 impl Suite {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Rust,
         Self::Python,
         Self::Node,
         Self::Go,
         Self::Curl,
+        Self::Openapi,
         Self::Conformance,
         Self::Fuzz,
     ];
@@ -73,6 +76,7 @@ impl Suite {
             Self::Node => "node",
             Self::Go => "go",
             Self::Curl => "curl",
+            Self::Openapi => "openapi",
             Self::Conformance => "conformance",
             Self::Fuzz => "fuzz",
         }
@@ -80,7 +84,10 @@ impl Suite {
 
     /// Whether these are clients of a server.
     fn has_clients(self) -> bool {
-        !matches!(self, Self::Rust | Self::Conformance | Self::Fuzz)
+        !matches!(
+            self,
+            Self::Rust | Self::Openapi | Self::Conformance | Self::Fuzz
+        )
     }
 
     /// What the suite's server is started with besides an address and a folder.
@@ -132,7 +139,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     if chosen(Suite::Fuzz) {
         fuzz::run(repository, &fuzz::Plan::all(fuzz::SHORT), steps);
     }
-    if !clients {
+    if !clients && !chosen(Suite::Openapi) {
         return;
     }
     let built = steps.run("build the server", || {
@@ -140,6 +147,9 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     });
     if !built {
         return;
+    }
+    if chosen(Suite::Openapi) {
+        openapi::run_suite(repository, steps);
     }
     for suite in suites.iter().copied().filter(|suite| suite.has_clients()) {
         steps.run(&format!("{} clients", suite.name()), || {
@@ -166,7 +176,7 @@ fn run_cargo(repository: &Repository, arguments: &[&str]) -> Result<()> {
 /// Runs one suite's own test runner against the server at this address.
 fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<()> {
     let mut runner = match suite {
-        Suite::Rust | Suite::Conformance | Suite::Fuzz => return Ok(()),
+        Suite::Rust | Suite::Openapi | Suite::Conformance | Suite::Fuzz => return Ok(()),
         Suite::Python | Suite::Curl => {
             let mut pytest = command(repository.venv("python"));
             pytest
@@ -214,7 +224,7 @@ mod tests {
 
     #[test]
     fn suites_are_named_in_any_order_and_run_in_one() {
-        assert_eq!(Suite::named(&[]).unwrap().len(), 7);
+        assert_eq!(Suite::named(&[]).unwrap().len(), 8);
         assert_eq!(
             Suite::named(&["go", "rust"]).unwrap(),
             [Suite::Rust, Suite::Go]

@@ -101,11 +101,13 @@ impl Files {
             }
         }
         let mut resolver = ChainFileResolver::new();
+        // First, since the compiler brings those that it can read: a copy of
+        // googleapis may have newer ones.
+        resolver.add(GoogleFileResolver::new());
         for root in &roots {
             resolver.add(IncludeFileResolver::new(root.clone()));
         }
         resolver.add(BuiltIn);
-        resolver.add(GoogleFileResolver::new());
         let mut compiler = protox::Compiler::with_file_resolver(resolver);
         compiler.include_imports(true).include_source_info(true);
         let names: BTreeSet<PathBuf> = sources

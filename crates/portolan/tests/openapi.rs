@@ -101,6 +101,27 @@ fn flags_say_what_contracts_do_not() {
 }
 
 #[test]
+fn rules_come_from_a_service_configuration_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let proto = contract(folder.path());
+    let rules = folder.path().join("rules.yaml");
+    let written = "http:\n  rules:\n  - selector: shelf.v1.Shelf.Get\n    get: /v2/{name}\n";
+    fs::write(&rules, written).unwrap();
+    let rules = rules.display().to_string();
+    let flags = ["--service-config", &rules, "--routes", "rules"];
+    let output = run(["openapi", "--proto", &proto].iter().chain(&flags));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        support::text(&output.stderr)
+    );
+    let document: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.keys().collect::<Vec<_>>(), ["/v2/{name}"]);
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let proto = contract(folder.path());

@@ -4,7 +4,7 @@
 pub(crate) mod connect;
 pub(crate) mod differential;
 mod loader;
-mod packages;
+pub(crate) mod packages;
 pub(crate) mod protobuf;
 pub(crate) mod rules;
 mod verdict;
