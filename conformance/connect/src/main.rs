@@ -24,10 +24,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use portolan_client::Channel;
 use portolan_gateway::{Body, DEFAULT_MAX_MESSAGE_SIZE, GatewayLayer, Options};
 use portolan_schema::Schema;
+use portolan_server::RequestBody;
 use portolan_server::{Listener, Server, Tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tonic::codec::CompressionEncoding;
@@ -92,7 +92,7 @@ async fn run() -> Result<()> {
 /// Serves what the runner wants to be served, until that has ended.
 async fn serve<S>(service: S, wanted: ServerRequest, ended: impl Future<Output = ()>) -> Result<()>
 where
-    S: Service<Request<Incoming>, Response = Response<Body>, Error = Infallible>
+    S: Service<Request<RequestBody>, Response = Response<Body>, Error = Infallible>
         + Clone
         + Send
         + 'static,

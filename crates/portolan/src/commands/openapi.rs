@@ -230,7 +230,10 @@ fn check_services(schema: &Schema, chosen: &[String], files: &Files) -> anyhow::
         bail!("there is no service in the contracts of {}", files.names());
     }
     if let Some(unknown) = chosen.iter().find(|name| schema.service(name).is_none()) {
-        let names: Vec<&str> = schema.services().map(|service| service.name()).collect();
+        let names: Vec<&str> = schema
+            .services()
+            .map(portolan_schema::Service::name)
+            .collect();
         // Of a large contract the beginning is enough.
         let more = if names.len() > 10 { ", …" } else { "" };
         let names = names[..names.len().min(10)].join(", ");

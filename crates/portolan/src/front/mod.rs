@@ -138,7 +138,7 @@ impl State {
             return Ok(false);
         }
         let contracts = Contracts::merge(&parts, &self.rules, |complaint| {
-            tracing::warn!("{complaint}")
+            tracing::warn!("{complaint}");
         })?;
         let changed = !contracts.is(&self.contracts);
         self.contracts = contracts;
