@@ -42,7 +42,7 @@ pub(crate) struct ServerFlags {
     log_format: Option<LogFormat>,
 
     #[command(flatten)]
-    tls: TlsFlags,
+    door: DoorFlags,
 
     #[command(flatten)]
     routes: RouteFlags,
@@ -51,10 +51,10 @@ pub(crate) struct ServerFlags {
     json: JsonFlags,
 }
 
-/// Certificates for the listeners.
+/// Who is let in, and how.
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Listening")]
-struct TlsFlags {
+struct DoorFlags {
     /// Serve by TLS with this certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -71,6 +71,11 @@ struct TlsFlags {
     /// for all. May be repeated
     #[arg(long, value_name = "ORIGIN")]
     cors_origin: Vec<PageOrigin>,
+
+    /// A proxy in front, or a network of them, that is believed in what
+    /// Forwarded and X-Forwarded-For say of its clients. May be repeated
+    #[arg(long, value_name = "ADDR")]
+    trusted_proxy: Vec<TrustedProxy>,
 }
 
 /// How paths lead to RPCs.
@@ -152,17 +157,21 @@ impl ServerFlags {
         put(&mut config.log.format, self.log_format);
 
         // clap sees to it that they come together.
-        if let (Some(cert), Some(key)) = (self.tls.tls_cert, self.tls.tls_key) {
-            let client_ca = self.tls.tls_client_ca;
+        if let (Some(cert), Some(key)) = (self.door.tls_cert, self.door.tls_key) {
+            let client_ca = self.door.tls_client_ca;
             config.tls = Some(Tls {
                 cert,
                 key,
                 client_ca,
             });
         }
-        if !self.tls.cors_origin.is_empty() {
+        if !self.door.cors_origin.is_empty() {
             let cors = config.cors.get_or_insert_with(Cors::default);
-            cors.origins = self.tls.cors_origin;
+            cors.origins = self.door.cors_origin;
+        }
+
+        if !self.door.trusted_proxy.is_empty() {
+            config.trusted_proxies = Some(self.door.trusted_proxy);
         }
 
         put(&mut config.routes.path, self.routes.path);

@@ -82,6 +82,9 @@ impl Listeners {
         server = server
             .limits(config.limits())
             .drain_timeout(config.drain_timeout());
+        if let Some(proxies) = &config.trusted_proxies {
+            server = server.trust(proxies.iter().map(|proxy| proxy.0.clone()));
+        }
         if let Some(cors) = config.cors()? {
             server = server.cors(cors);
         }

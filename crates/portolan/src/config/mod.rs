@@ -18,7 +18,7 @@ pub(crate) use parts::{
     Tls,
 };
 pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
-pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, UpstreamUrl};
+pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, TrustedProxy, UpstreamUrl};
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +41,9 @@ pub(crate) struct Config {
     pub(crate) listen: Option<Vec<Address>>,
     /// Certificates for the listeners.
     pub(crate) tls: Option<Tls>,
+    /// Proxies in front, by address or network, that are believed in what
+    /// `Forwarded` and `X-Forwarded-For` say of their clients.
+    pub(crate) trusted_proxies: Option<Vec<TrustedProxy>>,
     /// The gRPC servers that `portolan gateway` stands in front of.
     pub(crate) upstreams: Vec<Upstream>,
     /// Where the contracts come from, when the upstreams have no reflection.
@@ -132,6 +135,7 @@ impl Config {
         self.listen != before.listen
             || self.tls != before.tls
             || self.cors != before.cors
+            || self.trusted_proxies != before.trusted_proxies
             || self.limits.clients != before.limits.clients
             || self.log != before.log
             || self.drain_timeout != before.drain_timeout

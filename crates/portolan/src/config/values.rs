@@ -140,6 +140,23 @@ text_value!(
     "https://app.example.com"
 );
 
+/// A proxy that is believed in what it says of its clients.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TrustedProxy(pub(crate) portolan_server::Proxy);
+
+impl FromStr for TrustedProxy {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse() {
+            Ok(proxy) => Ok(Self(proxy)),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+text_value!(TrustedProxy, r"^.+$", "10.0.0.0/8");
+
 /// An HTTP method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HttpMethod(pub(crate) http::Method);

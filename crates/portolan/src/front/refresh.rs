@@ -74,7 +74,7 @@ impl Refresh {
         let config = (self.reload)()?;
         if config.needs_restart_after(&self.state.config) {
             tracing::warn!(
-                "changes of listen, tls, cors, log and drain_timeout take effect with the next start"
+                "changes of listen, tls, cors, trusted_proxies, limits.clients, log and drain_timeout take effect with the next start"
             );
         }
         let mut next = State::open(config)?;
