@@ -528,3 +528,137 @@ fn too_wide() -> Fault {
     let text = "the server made a window larger than one can be";
     fault(Reason::FLOW_CONTROL_ERROR, text)
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::super::hpack::Head;
+    use super::*;
+    use portolan_rpc::Deadline;
+
+    fn state() -> State {
+        let mut state = State::new(false, HeaderValue::from_static("localhost"));
+        let headers = HeaderMap::new();
+        for _ in 0..8 {
+            let head = Head {
+                path: "/a.A/M",
+                headers: &headers,
+                deadline: Deadline::NEVER,
+                previous_attempts: 0,
+            };
+            state.open(&head, true, Waker::noop()).unwrap();
+        }
+        state
+    }
+
+    /// A frame that is mostly like one of a server.
+    fn frame_by_chance(random: &mut fastrand::Rng) -> Vec<u8> {
+        let kinds = [0, 0, 0, 1, 1, 1, 1, 3, 4, 6, 7, 8, 2, 200, 9, 5];
+        // The last are wrong wherever they come.
+        let odd = random.u8(..32) == 0;
+        let most = kinds.len() - if odd { 0 } else { 2 };
+        let kind = kinds[random.usize(..most)];
+        let payload: Vec<u8> = match random.u8(..64) {
+            0 => (0..random.usize(..40)).map(|_| random.u8(..)).collect(),
+            1 => vec![0; random.usize(..2000)],
+            _ => match kind {
+                1 | 9 => [
+                    &b"\x88"[..],
+                    b"\x88\x40\x01a\x01b",
+                    b"\x40\x0bgrpc-status\x010",
+                    b"\xbe",
+                    b"\x8d\x5f\x10application/grpc",
+                ][random.usize(..5)]
+                .to_vec(),
+                4 => {
+                    let value = 16_384 + (random.u32(..) >> random.u32(10..32));
+                    let mut setting = vec![0, random.u8(..8)];
+                    setting.extend_from_slice(&value.to_be_bytes());
+                    setting
+                }
+                3 | 8 => (1 + (random.u32(..) >> random.u32(4..32)))
+                    .to_be_bytes()
+                    .to_vec(),
+                6 => vec![7; 8],
+                7 => vec![0, 0, 0, random.u8(..20), 0, 0, 0, random.u8(..14), b'x'],
+                _ => vec![b'd'; random.usize(..100)],
+            },
+        };
+        let mut bytes = Vec::new();
+        let flags = match kind {
+            _ if odd => random.u8(..),
+            1 => [4, 5][random.usize(..2)],
+            _ => random.u8(..2),
+        };
+        let stream = match kind {
+            4 | 6 | 7 => 0,
+            _ if odd => random.u32(..20),
+            _ => random.u32(..8) * 2 + 1,
+        };
+        frame::head(&mut bytes, payload.len(), kind, flags, stream);
+        bytes.extend_from_slice(&payload);
+        bytes
+    }
+
+    /// Whatever a server sends, nothing panics, and every call that has not
+    /// ended is still there to be failed.
+    #[test]
+    fn no_bytes_do_harm() {
+        let mut random = fastrand::Rng::with_seed(7);
+        let (mut good, mut faults, mut heads) = (0, 0, 0);
+        for _ in 0..5_000 {
+            let mut receiver = Receiver::new("server".to_owned());
+            let mut state = state();
+            let mut wake = Vec::new();
+            let mut input = BytesMut::new();
+            let mut bytes = Vec::new();
+            frame::settings(&mut bytes, &[(frame::MAX_CONCURRENT_STREAMS, 100)]);
+            for _ in 0..random.usize(..30) {
+                bytes.extend(frame_by_chance(&mut random));
+            }
+            if random.bool() {
+                let at = random.usize(..bytes.len());
+                bytes[at] = random.u8(..);
+            }
+            // In pieces of any size.
+            let mut rest = bytes.as_slice();
+            while !rest.is_empty() {
+                let (piece, tail) = rest.split_at(random.usize(1..=rest.len()));
+                rest = tail;
+                input.extend_from_slice(piece);
+                match receiver.take_all(&mut input, &mut state, &mut wake) {
+                    Ok(()) => good += 1,
+                    Err(fault) => {
+                        faults += 1;
+                        assert!(!fault.text.is_empty());
+                        break;
+                    }
+                }
+                // Calls come and go meanwhile.
+                let id = random.u32(..10) * 2 + 1;
+                let context = std::task::Context::from_waker(Waker::noop());
+                match random.u8(..4) {
+                    0 => state.abandon(id),
+                    1 if state.streams.contains_key(&id) => {
+                        heads += usize::from(state.take_head(id, &context).is_ready());
+                    }
+                    2 => drop(state.take_frame(id, &context)),
+                    _ => {}
+                }
+                assert!(state.cancelled.lingering <= state.streams.len());
+            }
+            let abandoned = state
+                .streams
+                .values()
+                .filter(|stream| stream.abandoned)
+                .count();
+            assert_eq!(abandoned, state.cancelled.lingering);
+        }
+        // The frames are good enough to get somewhere.
+        assert!(
+            good > 5_000 && faults > 500 && heads > 500,
+            "{good} {faults} {heads}"
+        );
+    }
+}

@@ -262,6 +262,9 @@ impl State {
         let Some(stream) = self.streams.get_mut(&id) else {
             return;
         };
+        if stream.abandoned {
+            return;
+        }
         let unread = stream.discard();
         stream.reader = None;
         stream.writer = None;
