@@ -11,7 +11,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::Request;
 use portolan_gateway::GatewayLayer;
 use portolan_schema::Schema;
-use portolan_server::{Health, Metrics, Recover, Server, Serving};
+use portolan_server::{Cors, Health, Metrics, Recover, Server, Serving};
 use support::Running;
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
@@ -35,6 +35,7 @@ fn start(drain_timeout: Duration) -> Watched {
     let routes = Recover::new(Routes::new(health.service()).prepare());
     let everywhere = GatewayLayer::new(Arc::new(schema)).layer(routes);
     let server = Server::new(everywhere)
+        .cors(Cors::new(["https://app.example".parse().unwrap()]))
         .metrics(metrics.clone())
         .health(health.clone())
         .drain_timeout(drain_timeout);
@@ -45,10 +46,9 @@ fn start(drain_timeout: Duration) -> Watched {
     }
 }
 
-async fn connect(watched: &Watched) -> WebSocketStream<TcpStream> {
+fn handshake(watched: &Watched) -> http::request::Builder {
     let address = watched.server.address;
-    let stream = TcpStream::connect(address).await.unwrap();
-    let request = Request::builder()
+    Request::builder()
         .uri(format!("ws://{address}{WATCH}"))
         .header("host", address.to_string())
         .header("connection", "upgrade")
@@ -56,8 +56,11 @@ async fn connect(watched: &Watched) -> WebSocketStream<TcpStream> {
         .header("sec-websocket-version", "13")
         .header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==")
         .header("x-request-id", "named")
-        .body(())
-        .unwrap();
+}
+
+async fn connect(watched: &Watched) -> WebSocketStream<TcpStream> {
+    let stream = TcpStream::connect(watched.server.address).await.unwrap();
+    let request = handshake(watched).body(()).unwrap();
     let (socket, response) = tokio_tungstenite::client_async(request, stream)
         .await
         .unwrap();
@@ -106,6 +109,9 @@ async fn a_call_is_counted_when_it_ends() {
     assert!(all.contains(&counted("CANCELLED")), "{all}");
 
     let mut socket = connect(&watched).await;
+    socket.send(Message::text("{}")).await.unwrap();
+    assert_eq!(text(&mut socket).await, r#"{"status":"SERVING"}"#);
+    // What goes wrong in the middle of a call is what it ends with.
     socket.send(Message::text("not JSON")).await.unwrap();
     let error = text(&mut socket).await;
     assert!(error.starts_with(r#"{"error":{"code":3,"#), "{error}");
@@ -145,4 +151,29 @@ async fn what_does_not_end_is_cut() {
     assert_eq!(watched.server.drained(SOON).await.cut, 1);
     let all = figures(&watched.metrics).await;
     assert!(all.contains(&counted("CANCELLED")), "{all}");
+}
+
+#[tokio::test]
+async fn pages_are_let_in_that_are_named() {
+    let watched = start(SOON);
+    for (origin, may) in [
+        ("https://app.example", true),
+        ("https://other.example", false),
+        ("null", false),
+    ] {
+        let stream = TcpStream::connect(watched.server.address).await.unwrap();
+        let request = handshake(&watched).header("origin", origin);
+        let opened = tokio_tungstenite::client_async(request.body(()).unwrap(), stream).await;
+        match opened {
+            Ok((mut socket, _)) => {
+                assert!(may, "{origin}");
+                socket.close(None).await.unwrap();
+            }
+            Err(tokio_tungstenite::tungstenite::Error::Http(refusal)) => {
+                assert!(!may, "{origin}");
+                assert_eq!(refusal.status(), 403);
+            }
+            Err(error) => panic!("{origin}: {error}"),
+        }
+    }
 }

@@ -129,8 +129,10 @@ def test_a_stream_as_events(curl):
     answer = curl(STREAM, "-H", "accept: text/event-stream")
     assert answer.headers["content-type"].startswith("text/event-stream")
     *events, end = answer.text.removesuffix("\n\n").split("\n\n")
-    assert all(event.startswith("data: ") and "\n" not in event for event in events)
-    assert [json.loads(event[6:]) for event in events] == curl(STREAM).json()
+    numbers, data = zip(*(event.split("\n") for event in events))
+    assert numbers == tuple(f"id: {n}" for n in range(1, len(events) + 1))
+    assert all(line.startswith("data: ") for line in data)
+    assert [json.loads(line[6:]) for line in data] == curl(STREAM).json()
     # A browser's EventSource would connect again if nobody told it to stop.
     assert end == "event: end\ndata: {}"
 

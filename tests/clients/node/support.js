@@ -206,7 +206,7 @@ export function elements(text, form) {
       const events = text.split("\n\n").filter((event) => event !== "");
       // The last one tells a browser's EventSource not to connect again.
       if (events.pop() !== "event: end\ndata: {}") throw new Error(`no end in ${text}`);
-      return events.map((event) => JSON.parse(event.replace(/^data:/, "")));
+      return events.map((event) => JSON.parse(event.replace(/^id: \d+\ndata:/, "")));
     }
     default:
       throw new Error(`no form ${form}`);

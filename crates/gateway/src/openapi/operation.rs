@@ -424,7 +424,7 @@ fn stream(schema: &Map, example: Option<Node>, side: Side) -> Map {
         "text/event-stream",
         "An event per message, with its JSON as data. The last event is `end`, or `error` with \
          what went wrong.",
-        line.map(|line| format!("data: {line}\n\nevent: end\ndata: {{}}\n\n")),
+        line.map(|line| format!("id: 1\ndata: {line}\n\nevent: end\ndata: {{}}\n\n")),
     );
     content.with("text/event-stream", events)
 }

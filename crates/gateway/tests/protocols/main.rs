@@ -19,6 +19,7 @@ mod random;
 mod refusals;
 mod rules;
 mod said;
+mod sockets;
 mod streams;
 mod timing;
 mod upstream;

@@ -277,6 +277,7 @@ pub(crate) fn events(text: &str) -> Vec<(String, Value)> {
             for line in event.lines() {
                 match line.split_once(": ").unwrap() {
                     ("event", text) => text.clone_into(&mut name),
+                    ("id", number) => assert!(number.parse::<u64>().is_ok(), "{number}"),
                     ("data", json) => value = serde_json::from_str(json).unwrap(),
                     other => panic!("{other:?}"),
                 }

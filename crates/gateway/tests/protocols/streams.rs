@@ -5,13 +5,13 @@ use std::convert::Infallible;
 use bytes::Bytes;
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use portolan_gateway::Body;
+use portolan_gateway::{Body, Options};
 use tokio::sync::mpsc;
 use tower_service::Service;
 
 use crate::client::{Wire, post_json, request, send};
 use crate::contract::{Item, Place};
-use crate::upstream::shelf;
+use crate::upstream::{shelf, shelf_with};
 
 /// A body that the test feeds.
 fn fed() -> (mpsc::Sender<Bytes>, Body) {
@@ -168,7 +168,7 @@ async fn the_forms_of_a_stream() {
         (
             "text/event-stream",
             "text/event-stream",
-            "data: {\"name\":\"n\"}\n\ndata: {\"name\":\"n\",\"count\":\"1\"}\n\nevent: end\ndata: {}\n\n",
+            "id: 1\ndata: {\"name\":\"n\"}\n\nid: 2\ndata: {\"name\":\"n\",\"count\":\"1\"}\n\nevent: end\ndata: {}\n\n",
         ),
     ] {
         let answer = send(
@@ -203,5 +203,35 @@ async fn the_forms_of_a_stream() {
             (200, body),
             "{accept}"
         );
+    }
+}
+
+#[tokio::test]
+async fn events_are_numbered_from_the_last_one_that_a_browser_had() {
+    let (gateway, seen) = shelf_with(Options::default());
+    for (last, numbers) in [
+        (None, ["id: 1", "id: 2"]),
+        (Some("7"), ["id: 8", "id: 9"]),
+        (Some("no number"), ["id: 1", "id: 2"]),
+        (
+            Some("18446744073709551615"),
+            ["id: 18446744073709551615", "id: 18446744073709551615"],
+        ),
+    ] {
+        let mut headers = vec![("accept", "text/event-stream")];
+        headers.extend(last.map(|last| ("last-event-id", last)));
+        let asked = request("GET", "/v1/items?count=2", &headers, Body::empty());
+        let answer = send(&gateway, asked).await;
+        let found: Vec<&str> = answer
+            .text()
+            .lines()
+            .filter(|line| line.starts_with("id:"))
+            .collect();
+        assert_eq!(found, numbers, "{last:?}");
+        assert_eq!(answer.header("x-accel-buffering"), "no");
+        // The service may go on from there.
+        let (_, metadata) = seen.lock().unwrap().pop_front().unwrap();
+        let told = metadata.get("last-event-id");
+        assert_eq!(told.map(|value| value.to_str().unwrap()), last);
     }
 }

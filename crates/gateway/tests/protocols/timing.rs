@@ -282,7 +282,7 @@ async fn events_keep_the_line_alive() {
     .await;
     assert_eq!(
         answer.text(),
-        ": keep-alive\n\n: keep-alive\n\ndata: {\"name\":\"late\"}\n\nevent: end\ndata: {}\n\n"
+        ": keep-alive\n\n: keep-alive\n\nid: 1\ndata: {\"name\":\"late\"}\n\nevent: end\ndata: {}\n\n"
     );
     assert_eq!(
         (

@@ -235,7 +235,8 @@ async fn a_stream_is_an_array_lines_or_events() {
         ),
         (
             "text/event-stream",
-            "data: {\"message\":\"Hello, Ada! (5)\"}\n\ndata: {\"message\":\"Hello, Ada! (6)\"}\n\n\
+            "id: 1\ndata: {\"message\":\"Hello, Ada! (5)\"}\n\n\
+             id: 2\ndata: {\"message\":\"Hello, Ada! (6)\"}\n\n\
              event: end\ndata: {}\n\n",
         ),
     ] {

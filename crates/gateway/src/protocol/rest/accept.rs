@@ -60,6 +60,15 @@ impl Form {
     }
 }
 
+/// The number of the last event that a client has of a stream that was broken
+/// off; 0 without one (HTML, "The `Last-Event-ID` header").
+pub(super) fn last_event(headers: &HeaderMap) -> u64 {
+    headers
+        .get("last-event-id")
+        .and_then(|value| value.to_str().ok()?.parse().ok())
+        .unwrap_or(0)
+}
+
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;

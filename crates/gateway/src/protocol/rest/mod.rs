@@ -118,6 +118,7 @@ fn accept(
             form,
             content,
             head_only: head.method == http::Method::HEAD,
+            events: accept::last_event(&head.headers),
             encoding: Encoding::accepted(&head.headers, &http::header::ACCEPT_ENCODING),
             version: head.version,
             too_large: request::TooLarge::default(),
@@ -145,6 +146,8 @@ struct RestExchange {
     content: Encoding,
     /// Whether the head of the response is all that is asked for.
     head_only: bool,
+    /// How many events of this stream the client has already.
+    events: u64,
     encoding: Encoding,
     version: Version,
     too_large: request::TooLarge,

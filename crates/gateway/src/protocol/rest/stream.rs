@@ -2,7 +2,7 @@
 //! asked for.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, header};
 use http_body::Frame as BodyFrame;
 use http_body_util::StreamBody;
 
@@ -11,6 +11,9 @@ use super::reply::{Payload, TRAILER_PREFIX, payload};
 use super::{RestExchange, error};
 use crate::messages::{Event, ReplyReader};
 use crate::{Body, Code, Status, metadata};
+
+/// Asks proxies to pass a response on as it comes.
+const UNBUFFERED: HeaderName = HeaderName::from_static("x-accel-buffering");
 
 /// A stream. It answers with the status of an error that comes before the
 /// first message; a live one does not wait for ever to know.
@@ -56,6 +59,8 @@ pub(super) async fn response(exchange: RestExchange, reader: ReplyReader) -> Res
     }
     if form == Form::Sse {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        // nginx would gather events until its buffers are full.
+        headers.insert(UNBUFFERED, HeaderValue::from_static("no"));
     }
     response
 }
@@ -156,7 +161,7 @@ impl Stream {
 
     /// A value as a part of the stream; `event` is its name among events.
     fn element(&mut self, value: Bytes, event: Option<&str>) -> Bytes {
-        let mut element = Vec::with_capacity(value.len() + 16);
+        let mut element = Vec::with_capacity(value.len() + 32);
         match self.exchange.form {
             Form::Raw => return value,
             Form::Array => {
@@ -168,9 +173,16 @@ impl Stream {
                 element.push(b'\n');
             }
             Form::Sse => {
-                if let Some(event) = event {
-                    element.extend_from_slice(format!("event: {event}\n").as_bytes());
-                }
+                // A browser that connects again says which event it had last, and
+                // the service finds that in its metadata.
+                let name = match event {
+                    Some(event) => format!("event: {event}\n"),
+                    None => {
+                        self.exchange.events = self.exchange.events.saturating_add(1);
+                        format!("id: {}\n", self.exchange.events)
+                    }
+                };
+                element.extend_from_slice(name.as_bytes());
                 element.extend_from_slice(b"data: ");
                 element.extend_from_slice(&value);
                 element.extend_from_slice(b"\n\n");

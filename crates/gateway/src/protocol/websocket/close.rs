@@ -64,6 +64,11 @@ impl End {
         }
     }
 
+    /// How the call counts.
+    pub(super) fn code(&self) -> Code {
+        self.status().map_or(Code::Cancelled, Status::code)
+    }
+
     /// The last frame, when somebody is there to read it.
     pub(super) fn frame(&self) -> Option<CloseFrame> {
         let (code, status) = match self {

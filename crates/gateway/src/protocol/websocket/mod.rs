@@ -9,8 +9,10 @@
 //! `{"error":…}`, a `google.rpc.Status`, and then the close code 4000 plus the
 //! number of its status.
 
+mod answer;
 mod close;
 mod handshake;
+mod listen;
 mod origin;
 mod pulse;
 mod subprotocol;

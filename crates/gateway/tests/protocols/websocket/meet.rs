@@ -22,10 +22,10 @@ use tokio_tungstenite::tungstenite::{Error, Message};
 use crate::upstream::Upstream;
 
 /// The longest that anything may take here.
-pub(super) const LONGEST: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST: Duration = Duration::from_secs(60);
 
 /// Serves a gateway on a port of its own, as any hyper server would.
-pub(super) async fn serve(gateway: Gateway<Upstream>) -> SocketAddr {
+pub(crate) async fn serve(gateway: Gateway<Upstream>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     tokio::spawn(async move {

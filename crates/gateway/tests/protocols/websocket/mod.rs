@@ -6,4 +6,4 @@ mod flow;
 mod frames;
 mod handshake;
 mod kinds;
-mod meet;
+pub(crate) mod meet;
