@@ -29,10 +29,10 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   test [SUITE…]      set up, then run every test; or only the named suites of
-                     rust, python, node, go, curl, openapi, conformance,
-                     fuzz
-  setup              make the Python venv, the Node packages and the Go modules
-                     that the client suites need, all of them under target/
+                     rust, python, node, browser, go, curl, openapi,
+                     conformance, fuzz
+  setup              make the Python venv, the Node packages, the browser and the
+                     Go modules that the client suites need, under target/
   bench memory       measure the memory service
   bench gateway      measure the gateway beside Envoy, grpc-gateway and vanguard-go
   bench transcode    measure the transcoder; with --instructions only count its

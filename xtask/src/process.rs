@@ -50,6 +50,12 @@ impl Toolchain {
         least: (7, 70),
         name: "curl",
     };
+    pub(crate) const CHROMIUM: Self = Self {
+        program: "chromium",
+        version: &["--version"],
+        least: (120, 0),
+        name: "Chromium, as with `apt-get install chromium`",
+    };
     pub(crate) const VALGRIND: Self = Self {
         program: "valgrind",
         version: &["--version"],

@@ -1,5 +1,5 @@
 //! What the client suites need besides Rust, installed below the build folder:
-//! a Python environment, Node packages, Go modules and the code that they
+//! a Python environment, Node packages, a browser, Go modules and the code that they
 //! generate from the contracts. What is already there is not made again.
 
 use std::fs;
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
+use crate::apt;
 use crate::process::{Toolchain, command, run_quietly};
 use crate::repository::Repository;
 use crate::steps::Steps;
@@ -24,7 +25,10 @@ const GO_PACKAGE: &str = "somafractalmemory/v1";
 
 /// Sets everything up; whether all of it passed.
 pub(crate) fn all(repository: &Repository, steps: &mut Steps) -> bool {
-    python(repository, steps) && node(repository, steps) && go(repository, steps)
+    python(repository, steps)
+        && node(repository, steps)
+        && browser(repository, steps)
+        && go(repository, steps)
 }
 
 /// The Python environment, which also carries the `protoc` that the other two
@@ -69,41 +73,53 @@ fn install(venv: &Path, requirements: &Path) -> Result<()> {
     )
 }
 
-/// The Node packages and the generated code. A module looks for packages in
-/// the folders above its own, so the suite's sources are copied beside them.
+/// The Node packages and the generated code of Node's own clients.
 pub(crate) fn node(repository: &Repository, steps: &mut Steps) -> bool {
-    let folder = repository.clients().join("node");
-    steps.run("set up node", || {
-        Toolchain::NODE.check()?;
-        Toolchain::NPM.check()?;
-        mirror(&repository.suite("node"), &folder)?;
-        let packages = [
-            folder.join("package.json"),
-            folder.join("package-lock.json"),
-        ];
-        let stamp = Stamp::new(repository, "node", &packages)?;
-        if !(stamp.holds() && folder.join("node_modules").exists()) {
-            run_quietly(
-                command("npm")
-                    .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
-                    .arg("--loglevel=error")
-                    .current_dir(&folder),
-            )?;
-            stamp.set()?;
-        }
-        let generated = folder.join("gen");
-        remove(&generated)?;
-        fs::create_dir_all(&generated)?;
-        let plugin = folder.join("node_modules/.bin/protoc-gen-es");
-        run_quietly(
-            protoc(repository)
-                .arg(format!("--plugin=protoc-gen-es={}", plugin.display()))
-                .arg(format!("--es_out={}", generated.display()))
-                .arg("--es_opt=target=js,import_extension=js")
-                .args(CONTRACTS)
-                .args(["google/api/annotations.proto", "google/api/http.proto"]),
-        )
+    steps.run("set up node", || packages(repository, "node"))
+}
+
+/// A browser, and the Node packages and the generated code of its pages.
+pub(crate) fn browser(repository: &Repository, steps: &mut Steps) -> bool {
+    steps.run("set up browser", || {
+        apt::provide(&Toolchain::CHROMIUM, "chromium")?;
+        packages(repository, "browser")
     })
+}
+
+/// The Node packages and the generated code of a suite. A module looks for
+/// packages in the folders above its own, so the suite's sources are copied
+/// beside them.
+fn packages(repository: &Repository, suite: &str) -> Result<()> {
+    let folder = repository.clients().join(suite);
+    Toolchain::NODE.check()?;
+    Toolchain::NPM.check()?;
+    mirror(&repository.suite(suite), &folder)?;
+    let packages = [
+        folder.join("package.json"),
+        folder.join("package-lock.json"),
+    ];
+    let stamp = Stamp::new(repository, suite, &packages)?;
+    if !(stamp.holds() && folder.join("node_modules").exists()) {
+        run_quietly(
+            command("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .arg("--loglevel=error")
+                .current_dir(&folder),
+        )?;
+        stamp.set()?;
+    }
+    let generated = folder.join("gen");
+    remove(&generated)?;
+    fs::create_dir_all(&generated)?;
+    let plugin = folder.join("node_modules/.bin/protoc-gen-es");
+    run_quietly(
+        protoc(repository)
+            .arg(format!("--plugin=protoc-gen-es={}", plugin.display()))
+            .arg(format!("--es_out={}", generated.display()))
+            .arg("--es_opt=target=js,import_extension=js")
+            .args(CONTRACTS)
+            .args(["google/api/annotations.proto", "google/api/http.proto"]),
+    )
 }
 
 /// The Go modules, the two plugins and the generated package.

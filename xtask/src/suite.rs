@@ -3,7 +3,7 @@
 //! and the fuzzers.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -35,6 +35,7 @@ pub(crate) enum Suite {
     Rust,
     Python,
     Node,
+    Browser,
     Go,
     Curl,
     Openapi,
@@ -43,10 +44,11 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Rust,
         Self::Python,
         Self::Node,
+        Self::Browser,
         Self::Go,
         Self::Curl,
         Self::Openapi,
@@ -74,6 +76,7 @@ impl Suite {
             Self::Rust => "rust",
             Self::Python => "python",
             Self::Node => "node",
+            Self::Browser => "browser",
             Self::Go => "go",
             Self::Curl => "curl",
             Self::Openapi => "openapi",
@@ -95,6 +98,8 @@ impl Suite {
         match self {
             // This one checks what the README promises about the demo.
             Self::Curl => &["--demo"],
+            // A page of one origin is let in, and one of another is not.
+            Self::Browser => &["--cors-origin", "http://localhost:*"],
             _ => &[],
         }
     }
@@ -110,6 +115,9 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
         return;
     }
     if chosen(Suite::Node) && !setup::node(repository, steps) {
+        return;
+    }
+    if chosen(Suite::Browser) && !setup::browser(repository, steps) {
         return;
     }
     if chosen(Suite::Go) && !setup::go(repository, steps) {
@@ -185,12 +193,13 @@ fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<(
                 .current_dir(repository.root());
             pytest
         }
-        Suite::Node => {
+        Suite::Node | Suite::Browser => {
+            let folder = repository.clients().join(suite.name());
             let mut node = command("node");
             node.args(["--test", "--test-reporter=spec"])
-                .args(node_tests(repository)?)
+                .args(node_tests(&folder)?)
                 .env("PORTOLAN_PROTO", repository.proto())
-                .current_dir(repository.clients().join("node"));
+                .current_dir(folder);
             node
         }
         Suite::Go => {
@@ -209,9 +218,9 @@ fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<(
 
 /// The test files by name: what a folder or a pattern means to `node --test`
 /// differs between its versions.
-fn node_tests(repository: &Repository) -> Result<Vec<PathBuf>> {
+fn node_tests(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for entry in fs::read_dir(repository.clients().join("node/suite"))? {
+    for entry in fs::read_dir(folder.join("suite"))? {
         files.push(entry?.path());
     }
     files.sort();
@@ -224,7 +233,7 @@ mod tests {
 
     #[test]
     fn suites_are_named_in_any_order_and_run_in_one() {
-        assert_eq!(Suite::named(&[]).unwrap().len(), 8);
+        assert_eq!(Suite::named(&[]).unwrap().len(), 9);
         assert_eq!(
             Suite::named(&["go", "rust"]).unwrap(),
             [Suite::Rust, Suite::Go]
