@@ -132,6 +132,8 @@ impl Walk<'_, '_> {
             // `labels[key]=value`.
             parameter.put("style", "deepObject");
             parameter.put("explode", true);
+            // Pages to try calls fill in keys of their own otherwise.
+            parameter.put("example", Map::new());
         }
         parameter.put("schema", self.schemas.plain(field, &annotations));
         self.query.parameters.push(parameter.into());
