@@ -7,7 +7,7 @@ use clap::Args;
 
 use crate::config::{
     Address, Config, Cors, Errors, HttpMethod, LogFormat, PageOrigin, PrintDefaults, Size, Time,
-    Tls,
+    Tls, TrustedProxy,
 };
 
 /// Where and how a server is reached.
