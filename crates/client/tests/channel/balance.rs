@@ -273,7 +273,7 @@ async fn an_address_whose_calls_fail_is_left_out_for_a_while() {
     let servers = three().await;
     let outliers = OutlierDetection {
         consecutive_failures: 3,
-        base_ejection: Duration::from_millis(200),
+        base_ejection: Duration::from_secs(2),
         ..OutlierDetection::default()
     };
     let builder = to(&servers)

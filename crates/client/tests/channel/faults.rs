@@ -289,14 +289,14 @@ async fn a_connection_to_nobody_is_noticed_by_pings() {
     let proxy = Proxy::before(server.address).await;
     let endpoint = format!("http://{}", proxy.address).parse().unwrap();
     let keep_alive = KeepAlive {
-        interval: Duration::from_millis(50),
-        timeout: Duration::from_millis(200),
+        interval: Duration::from_millis(100),
+        timeout: Duration::from_secs(1),
         without_calls: false,
     };
     let builder = Channel::builder([endpoint]).keep_alive(Some(keep_alive));
     let channel = builder.build().unwrap();
     // Pings are answered while a call takes its time.
-    let hang = [("x-hang", "1"), ("grpc-timeout", "600m")];
+    let hang = [("x-hang", "1"), ("grpc-timeout", "1500m")];
     let status = begin(&channel, request("Unary", message(""), &hang))
         .await
         .unwrap_err();
@@ -321,7 +321,7 @@ async fn a_connection_that_is_not_used_is_closed() {
     let server = Server::start().await;
     let builder = Channel::builder([server.url().parse().unwrap()]);
     let channel = builder
-        .idle_timeout(Some(Duration::from_millis(50)))
+        .idle_timeout(Some(Duration::from_millis(200)))
         .build()
         .unwrap();
     echo(&channel, "first").await.unwrap();
@@ -331,8 +331,9 @@ async fn a_connection_that_is_not_used_is_closed() {
         }
     })
     .await;
+    let before = *channel.connected().borrow();
     echo(&channel, "second").await.unwrap();
-    assert_eq!(*channel.connected().borrow(), 2);
+    assert!(*channel.connected().borrow() > before);
 }
 
 #[tokio::test]
