@@ -237,10 +237,10 @@ async fn many_threads_share_a_channel() {
     let server = Server::start().await;
     let channel = server.channel();
     let mut tasks = tokio::task::JoinSet::new();
-    for task in 0..32 {
+    for task in 0..16 {
         let channel = channel.clone();
         tasks.spawn(async move {
-            for round in 0..60 {
+            for round in 0..20 {
                 let size = [0, 10, 3_000, 20_000, 200_000][(task + round) % 5];
                 echo(&channel, &"x".repeat(size)).await.unwrap();
                 if round % 10 == 0 {
