@@ -8,8 +8,7 @@ use http::header::{HeaderName, HeaderValue};
 
 use super::Encoding;
 
-/// What is written most gladly, among what a client likes as well: zstd costs
-/// the least for what it saves.
+/// What is written most gladly, among what a client likes as well.
 const LIKED: [Encoding; 5] = [
     Encoding::Zstd,
     Encoding::Brotli,

@@ -11,12 +11,12 @@ use flate2::write::{GzEncoder, ZlibEncoder};
 use crate::frame::larger_than;
 use crate::{Code, Status};
 
-/// The level of zstd: its own choice, faster and smaller than gzip's fastest.
+/// The level of zstd: its own default.
 const ZSTD_LEVEL: i32 = 3;
 /// The largest window of zstd that a decoder of HTTP contents takes, as a power
 /// of two: 8 MiB (RFC 9659).
 const ZSTD_WINDOW: u32 = 23;
-/// The level of Brotli, of 11: the last before its work multiplies.
+/// The level of Brotli, of 11: one for what is made as it is asked for.
 const BROTLI_QUALITY: i32 = 4;
 /// The window of Brotli, as a power of two.
 const BROTLI_WINDOW: i32 = 18;
