@@ -3,6 +3,7 @@
 //! they are, and is logged.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use portolan_server::Health;
 use tokio::signal::unix::SignalKind;
@@ -10,13 +11,16 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::upstreams::Upstream;
 use super::watched::{INTERVAL, Watched};
 use super::{Service, State};
 use crate::config::Config;
 use crate::signals::caught;
 
+/// How long connections are made after the first, when an upstream is back.
+const SETTLED: Duration = Duration::from_millis(100);
 /// Far enough away to be never.
-const NEVER: std::time::Duration = std::time::Duration::from_secs(365 * 24 * 3600);
+const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) struct Refresh {
     pub(super) state: State,
@@ -35,10 +39,13 @@ impl Refresh {
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut watched = Watched::new(self.files());
             loop {
-                let ask_at = Instant::now() + self.state.source.interval().unwrap_or(NEVER);
+                let interval = self.state.source.interval();
+                let ask_at = Instant::now() + interval.unwrap_or(NEVER);
+                let returned = upstream_returned(&self.state.upstreams, interval.is_some());
                 let reload = tokio::select! {
                     () = self.stop.cancelled() => return,
                     () = sleep_until(ask_at) => false,
+                    () = returned => false,
                     _ = hangup.recv() => true,
                     () = changed(&mut look, &mut watched) => true,
                 };
@@ -93,6 +100,26 @@ impl Refresh {
         files.extend(self.state.source.watched());
         files
     }
+}
+
+/// Waits until one of these has been connected to anew: it may be another
+/// version of itself. A busy one is connected to more than once, and asked once.
+async fn upstream_returned(upstreams: &[Upstream], asked: bool) {
+    let connected = upstreams.iter().map(|upstream| {
+        let mut connections = upstream.channel.connected();
+        connections.mark_unchanged();
+        Box::pin(async move {
+            if connections.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        })
+    });
+    let connected: Vec<_> = connected.collect();
+    if !asked || connected.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    futures_util::future::select_all(connected).await;
+    tokio::time::sleep(SETTLED).await;
 }
 
 /// Waits until a file has changed.
