@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
 
 use crate::Body;
-use crate::compression::{Encoding, gunzip, gzip};
+use crate::compression::{gunzip, gzip};
 use crate::metadata::vary;
 use crate::protocol::bare;
 
@@ -79,7 +79,7 @@ impl Asset {
     }
 
     fn whole(&self, request: &HeaderMap) -> Response<Body> {
-        let zipped = Encoding::accepted(request, &header::ACCEPT_ENCODING) == Encoding::Gzip;
+        let zipped = takes_gzip(request);
         let bytes = if zipped {
             self.compressed.clone()
         } else {
@@ -114,6 +114,29 @@ impl Asset {
     }
 }
 
+/// Whether a client reads gzip, whatever it would like better: there is no other
+/// form at hand (RFC 9110 §12.5.3).
+fn takes_gzip(request: &HeaderMap) -> bool {
+    let mut any = false;
+    let values = request.get_all(header::ACCEPT_ENCODING).iter();
+    let items = values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','));
+    for item in items {
+        let mut parts = item.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default();
+        let taken = !parts.any(|parameter| {
+            let weight = parameter.strip_prefix("q=").map(str::parse::<f32>);
+            weight == Some(Ok(0.0))
+        });
+        if name.eq_ignore_ascii_case("gzip") || name.eq_ignore_ascii_case("x-gzip") {
+            return taken;
+        }
+        any |= name == "*" && taken;
+    }
+    any
+}
+
 /// The head of a response, with the length that the body would have had
 /// (RFC 9110 §9.3.2).
 pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
@@ -125,4 +148,29 @@ pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
         headers.insert(header::CONTENT_LENGTH, length.into());
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_is_sent_to_whom_can_read_it() {
+        for (accepted, takes) in [
+            ("gzip", true),
+            ("gzip, deflate, br, zstd", true),
+            ("br;q=1.0, GZIP;q=0.1", true),
+            ("*", true),
+            ("*;q=0.5, gzip;q=0", false),
+            ("*;q=0", false),
+            ("br", false),
+            ("identity", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            let value = HeaderValue::from_static(accepted);
+            headers.insert(header::ACCEPT_ENCODING, value);
+            assert_eq!(takes_gzip(&headers), takes, "{accepted}");
+        }
+        assert!(!takes_gzip(&HeaderMap::new()));
+    }
 }
