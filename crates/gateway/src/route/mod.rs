@@ -30,7 +30,7 @@ pub use entry::{RouteEntry, RouteKind};
 use finding::Party;
 pub use finding::{Finding, Party as RouteParty, RouteErrors, Severity};
 pub(crate) use mask::UpdateMask;
-use trie::Trie;
+use trie::{Builder, Trie};
 pub use variable::MultiSegment;
 
 /// What plain HTTP finds at a path.
@@ -86,10 +86,12 @@ impl Routes {
         if options.rules {
             let faults = schema.rule_faults().iter().cloned();
             routes.findings.extend(faults.map(Finding::Rule));
+            let mut rules = Builder::default();
             // What somebody configured here comes before what came with the
             // contract.
-            routes.add_rules(schema, Origin::Configuration);
-            routes.add_rules(schema, Origin::Annotation);
+            routes.add_rules(schema, Origin::Configuration, &mut rules);
+            routes.add_rules(schema, Origin::Annotation, &mut rules);
+            routes.rules = rules.build();
         }
         if options.auto {
             routes.add_auto(options);
@@ -100,7 +102,7 @@ impl Routes {
         routes
     }
 
-    fn add_rules(&mut self, schema: &Schema, origin: Origin) {
+    fn add_rules(&mut self, schema: &Schema, origin: Origin, into: &mut Builder) {
         let methods = schema.services().flat_map(Service::methods);
         for method in methods {
             let Some(route) = self.by_path.get(method.path()) else {
@@ -114,7 +116,7 @@ impl Routes {
                     .as_deref()
                     .and_then(<[Method]>::first)
                     .cloned();
-                match self.rules.insert(rule.template(), method, &binding) {
+                match into.insert(rule.template(), method, &binding) {
                     Ok(()) => self.bindings.push(binding),
                     Err(winner) => self.findings.push(Finding::Conflict {
                         loser: Party::of(&binding),

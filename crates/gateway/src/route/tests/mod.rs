@@ -9,7 +9,7 @@ use http::Method;
 use portolan_schema::http::Template;
 use portolan_schema::{MessageId, Schema, Streaming};
 
-use super::trie::Trie;
+use super::trie::{Builder, Trie};
 use super::{Binding, Route, RouteKind};
 
 fn message() -> MessageId {
@@ -28,8 +28,12 @@ fn parse(rule: &str) -> (Option<Method>, Template) {
 /// A trie of rules; a binding is known by its path, which is the rule. Rules
 /// that are there already are left out.
 fn trie_of<'a>(rules: impl IntoIterator<Item = &'a str>) -> Trie {
+    builder_of(rules).build()
+}
+
+fn builder_of<'a>(rules: impl IntoIterator<Item = &'a str>) -> Builder {
     let message = message();
-    let mut trie = Trie::default();
+    let mut trie = Builder::default();
     for rule in rules {
         let (method, template) = parse(rule);
         let route = Arc::new(Route {

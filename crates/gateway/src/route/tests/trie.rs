@@ -1,6 +1,6 @@
 //! Rules and paths by hand.
 
-use super::{find, trie_of};
+use super::{builder_of, find, trie_of};
 
 fn found(rules: &[&str], request: &str) -> String {
     // The order of declaration says nothing.
@@ -166,7 +166,7 @@ fn literals_are_compared_decoded() {
 
 #[test]
 fn the_same_rule_twice_is_refused() {
-    let mut trie = trie_of(["GET /v1/{a}", "GET /v1/{b}:go", "* /v1/{c}"]);
+    let mut trie = builder_of(["GET /v1/{a}", "GET /v1/{b}:go", "* /v1/{c}"]);
     for (rule, taken) in [
         ("GET /v1/{other}", Some("GET /v1/{a}")),
         ("GET /v1/*", Some("GET /v1/{a}")),

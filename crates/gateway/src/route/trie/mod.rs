@@ -11,50 +11,100 @@
 //!
 //! No two ways through the tree meet, so a search visits a node at most once per
 //! reading of the verb: no path costs more than the contract is large, and each
-//! segment is decoded once. Nothing is allocated for a path without escapes.
+//! segment is decoded and hashed once. Nothing is allocated for a path without
+//! escapes.
+
+mod build;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use http::Method;
 use percent_encoding::percent_decode_str;
-use portolan_schema::http::{Segment, Template};
 
 use super::Binding;
+pub(super) use build::Builder;
 
 /// Paths of this many segments are cut up without allocation.
 const FEW: usize = 16;
 
-/// The rules of a contract.
+/// No node.
+const NONE: u32 = u32::MAX;
+
+/// The rules of a contract, laid out for searching.
 #[derive(Debug)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
+    edges: Vec<Edge>,
+    ends: Vec<End>,
+    /// Of the edges and verbs, one behind the other.
+    texts: Vec<u8>,
     /// The most segments that are looked at from the left.
     depth: usize,
     /// Whether some are looked at from the right.
     backwards: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 struct Node {
-    literals: BTreeMap<Box<[u8]>, usize>,
-    any: Option<usize>,
+    /// To the nodes behind literals, sorted by hash.
+    edges: Span,
+    any: u32,
     /// `**`, and below it what follows, last segment first.
-    rest: Option<usize>,
-    /// Rules that end here.
-    ends: Ends,
+    rest: u32,
+    /// Rules that end here, sorted by verb; one for any method comes last.
+    ends: Span,
 }
 
-/// Rules with one path, sorted by verb.
-#[derive(Debug, Default)]
-struct Ends(Vec<End>);
+#[derive(Clone, Copy, Debug)]
+struct Edge {
+    hash: u32,
+    next: u32,
+    text: Span,
+}
 
 #[derive(Debug)]
 struct End {
-    verb: Option<Box<str>>,
-    exact: Vec<(Method, Arc<Binding>)>,
-    any_method: Option<Arc<Binding>>,
+    verb: Option<Span>,
+    method: Option<Method>,
+    binding: Arc<Binding>,
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    begin: u32,
+    end: u32,
+}
+
+impl Span {
+    fn new(begin: usize, end: usize) -> Self {
+        Self {
+            begin: index(begin),
+            end: index(end),
+        }
+    }
+
+    fn range(self) -> Range<usize> {
+        self.begin as usize..self.end as usize
+    }
+}
+
+/// A segment, decoded, with its hash.
+#[derive(Clone, Copy, Debug, Default)]
+struct Part<'p> {
+    text: &'p [u8],
+    hash: u32,
+}
+
+impl<'p> Part<'p> {
+    fn of(text: &'p [u8]) -> Self {
+        Self {
+            text,
+            hash: hash(text),
+        }
+    }
 }
 
 /// A rule that matches.
@@ -69,59 +119,32 @@ impl Default for Trie {
     fn default() -> Self {
         Self {
             nodes: vec![Node::default()],
+            edges: Vec::new(),
+            ends: Vec::new(),
+            texts: Vec::new(),
             depth: 0,
             backwards: false,
         }
     }
 }
 
+impl Default for Node {
+    fn default() -> Self {
+        Self {
+            edges: Span::default(),
+            any: NONE,
+            rest: NONE,
+            ends: Span::default(),
+        }
+    }
+}
+
 impl Trie {
-    /// Adds a rule for an HTTP method, or for any.
-    ///
-    /// # Errors
-    /// When there is the same already: that one stays and is given back.
-    pub(super) fn insert(
-        &mut self,
-        template: &Template,
-        method: Option<Method>,
-        binding: &Arc<Binding>,
-    ) -> Result<(), Arc<Binding>> {
-        let mut parts = template
-            .segments()
-            .split(|segment| *segment == Segment::Rest);
-        let before = parts.next().unwrap_or_default();
-        self.depth = self.depth.max(before.len());
-        let mut at = before.iter().fold(0, |at, segment| self.next(at, segment));
-        // The schema let through one `**` at most.
-        if let Some(after) = parts.next() {
-            self.backwards |= !after.is_empty();
-            at = self.next(at, &Segment::Rest);
-            let after = after.iter().rev();
-            at = after.fold(at, |at, segment| self.next(at, segment));
-        }
-        self.nodes[at].ends.insert(template.verb(), method, binding)
-    }
-
-    /// The node behind a segment.
-    fn next(&mut self, at: usize, segment: &Segment) -> usize {
-        let new = self.nodes.len();
-        let node = &mut self.nodes[at];
-        let next = match segment {
-            Segment::Literal(text) => *node.literals.entry(text.as_bytes().into()).or_insert(new),
-            Segment::Any => *node.any.get_or_insert(new),
-            Segment::Rest => *node.rest.get_or_insert(new),
-        };
-        if next == new {
-            self.nodes.push(Node::default());
-        }
-        next
-    }
-
     /// The rule for a request, whose path begins with a slash.
     pub(super) fn find(&self, method: &Method, path: &str) -> Option<Found<'_>> {
         let mut found = None;
         self.read(path, |search, end| {
-            let binding = search.descend(0, 0, &|ends, verb| ends.pick(method, verb));
+            let binding = search.descend(0, 0, &|ends| pick(ends, method));
             found = binding.map(|binding| Found { binding, end });
             found.is_some()
         });
@@ -133,12 +156,9 @@ impl Trie {
     pub(super) fn allowed(&self, path: &str) -> Vec<Option<Method>> {
         let allowed = std::cell::RefCell::new(Vec::new());
         self.read(path, |search, _| {
-            let none: Option<&Arc<Binding>> = search.descend(0, 0, &|ends, verb| {
-                if let Some(end) = ends.with_verb(verb) {
-                    let mut allowed = allowed.borrow_mut();
-                    allowed.extend(end.exact.iter().map(|(method, _)| Some(method.clone())));
-                    allowed.extend(end.any_method.is_some().then_some(None));
-                }
+            let none: Option<()> = search.descend(0, 0, &|ends| {
+                let methods = ends.iter().map(|end| end.method.clone());
+                allowed.borrow_mut().extend(methods);
                 None
             });
             none.is_some()
@@ -157,7 +177,7 @@ impl Trie {
     pub(super) fn visits(&self, path: &str) -> (usize, usize) {
         let visits = std::cell::Cell::new(0);
         self.read(path, |search, _| {
-            let none: Option<()> = search.descend(0, 0, &|_, _| {
+            let none: Option<()> = search.descend(0, 0, &|_| {
                 visits.set(visits.get() + 1);
                 None
             });
@@ -171,7 +191,7 @@ impl Trie {
     fn read<'a>(&'a self, path: &str, mut done: impl FnMut(&Search<'a, '_>, usize) -> bool) {
         let inner = path.strip_prefix('/').unwrap_or(path);
         let mut decoded = Vec::new();
-        let mut few = [&b""[..]; FEW];
+        let mut few = [Part::default(); FEW];
         let mut many = Vec::new();
         // One more than any rule has tells that there are more.
         let wanted = if self.backwards {
@@ -184,17 +204,18 @@ impl Trie {
         } else {
             inner.split('/').take(wanted).count()
         };
-        let segments: &mut [&[u8]] = if inner.contains('%') {
+        let segments: &mut [Part<'_>] = if inner.contains('%') {
             decoded.extend(inner.split('/').take(count).map(decode));
-            many.extend(decoded.iter().map(|segment| &**segment));
+            many.extend(decoded.iter().map(|segment| Part::of(segment)));
             &mut many
         } else if count <= FEW {
             for (place, segment) in few.iter_mut().zip(inner.split('/').take(count)) {
-                *place = segment.as_bytes();
+                *place = Part::of(segment.as_bytes());
             }
             &mut few[..count]
         } else {
-            many.extend(inner.split('/').take(count).map(str::as_bytes));
+            let segments = inner.split('/').take(count);
+            many.extend(segments.map(|segment| Part::of(segment.as_bytes())));
             &mut many
         };
 
@@ -205,7 +226,7 @@ impl Trie {
             let cut = count < wanted;
             let whole = segments.last().copied();
             if let (true, Some(segment)) = (cut, segments.last_mut()) {
-                *segment = &before;
+                *segment = Part::of(&before);
             }
             let search = Search {
                 trie: self,
@@ -238,8 +259,7 @@ impl Trie {
 /// One reading of a path.
 struct Search<'a, 'p> {
     trie: &'a Trie,
-    /// Decoded.
-    segments: &'p [&'p [u8]],
+    segments: &'p [Part<'p>],
     verb: Option<&'p [u8]>,
 }
 
@@ -247,109 +267,111 @@ impl<'a> Search<'a, '_> {
     /// The first of what matches that `pick` takes, best first.
     fn descend<T>(
         &self,
-        node: usize,
+        node: u32,
         depth: usize,
-        pick: &impl Fn(&'a Ends, Option<&[u8]>) -> Option<T>,
+        pick: &impl Fn(&'a [End]) -> Option<T>,
     ) -> Option<T> {
-        let node = &self.trie.nodes[node];
+        let node = &self.trie.nodes[node as usize];
         let below = match self.segments.get(depth) {
-            None => pick(&node.ends, self.verb),
-            Some(segment) => {
-                let next = |next| self.descend(next, depth + 1, pick);
-                node.step(segment, next)
-            }
+            None => self.end(node, pick),
+            Some(segment) => self.step(node, *segment, |next| self.descend(next, depth + 1, pick)),
         };
-        let rest = || self.ascend(node.rest?, depth, self.segments.len(), pick);
-        below.or_else(rest)
+        if below.is_some() || node.rest == NONE {
+            return below;
+        }
+        self.ascend(node.rest, depth, self.segments.len(), pick)
     }
 
     /// The same behind a `**`, from the right; the segments from `begin` to
     /// `end` are left.
     fn ascend<T>(
         &self,
-        node: usize,
+        node: u32,
         begin: usize,
         end: usize,
-        pick: &impl Fn(&'a Ends, Option<&[u8]>) -> Option<T>,
+        pick: &impl Fn(&'a [End]) -> Option<T>,
     ) -> Option<T> {
-        let node = &self.trie.nodes[node];
+        let node = &self.trie.nodes[node as usize];
         let above = if begin < end {
             let next = |next| self.ascend(next, begin, end - 1, pick);
-            node.step(self.segments[end - 1], next)
+            self.step(node, self.segments[end - 1], next)
         } else {
             None
         };
-        above.or_else(|| pick(&node.ends, self.verb))
+        above.or_else(|| self.end(node, pick))
     }
-}
 
-impl Node {
     /// Goes on behind a segment, as a literal or else as any.
-    fn step<T>(&self, segment: &[u8], next: impl Fn(usize) -> Option<T>) -> Option<T> {
-        let literal = self.literals.get(segment).copied();
+    fn step<T>(
+        &self,
+        node: &Node,
+        segment: Part<'_>,
+        next: impl Fn(u32) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(found) = self.trie.literal(node, segment).and_then(&next) {
+            return Some(found);
+        }
         // An empty segment is not a value.
-        let any = self.any.filter(|_| !segment.is_empty());
-        literal.and_then(&next).or_else(|| any.and_then(&next))
+        if node.any == NONE || segment.text.is_empty() {
+            return None;
+        }
+        next(node.any)
+    }
+
+    /// What `pick` takes of the rules with the verb that end at a node.
+    fn end<T>(&self, node: &Node, pick: &impl Fn(&'a [End]) -> Option<T>) -> Option<T> {
+        let trie = self.trie;
+        let ends = &trie.ends[node.ends.range()];
+        let verb = |end: &End| end.verb.map(|verb| &trie.texts[verb.range()]);
+        let begin = ends.partition_point(|end| verb(end) < self.verb);
+        let same = ends[begin..]
+            .iter()
+            .take_while(|end| verb(end) == self.verb)
+            .count();
+        pick(&ends[begin..begin + same])
     }
 }
 
-impl Ends {
-    fn insert(
-        &mut self,
-        verb: Option<&str>,
-        method: Option<Method>,
-        binding: &Arc<Binding>,
-    ) -> Result<(), Arc<Binding>> {
-        let place = self.place(verb.map(str::as_bytes)).unwrap_or_else(|place| {
-            let end = End {
-                verb: verb.map(Into::into),
-                exact: Vec::new(),
-                any_method: None,
-            };
-            self.0.insert(place, end);
-            place
-        });
-        let end = &mut self.0[place];
-        let taken = match &method {
-            None => end.any_method.as_ref(),
-            Some(method) => end.exact(method),
-        };
-        if let Some(taken) = taken {
-            return Err(Arc::clone(taken));
-        }
-        match method {
-            None => end.any_method = Some(Arc::clone(binding)),
-            Some(method) => end.exact.push((method, Arc::clone(binding))),
-        }
-        Ok(())
+impl Trie {
+    /// The node behind a literal.
+    fn literal(&self, node: &Node, segment: Part<'_>) -> Option<u32> {
+        let edges = &self.edges[node.edges.range()];
+        let first = edges.partition_point(|edge| edge.hash < segment.hash);
+        edges[first..]
+            .iter()
+            .take_while(|edge| edge.hash == segment.hash)
+            .find(|edge| self.texts[edge.text.range()] == *segment.text)
+            .map(|edge| edge.next)
     }
 
-    fn place(&self, verb: Option<&[u8]>) -> Result<usize, usize> {
-        self.0
-            .binary_search_by(|end| end.verb.as_deref().map(str::as_bytes).cmp(&verb))
-    }
-
-    fn with_verb(&self, verb: Option<&[u8]>) -> Option<&End> {
-        self.0.get(self.place(verb).ok()?)
-    }
-
-    fn pick(&self, method: &Method, verb: Option<&[u8]>) -> Option<&Arc<Binding>> {
-        let end = self.with_verb(verb)?;
-        // HEAD asks for the head of what GET would answer (RFC 9110 §9.3.2).
-        let as_get = || (method == Method::HEAD).then(|| end.exact(&Method::GET))?;
-        end.exact(method)
-            .or_else(as_get)
-            .or(end.any_method.as_ref())
+    /// Keeps a text.
+    fn text(&mut self, text: &str) -> Span {
+        let begin = self.texts.len();
+        self.texts.extend_from_slice(text.as_bytes());
+        Span::new(begin, self.texts.len())
     }
 }
 
-impl End {
-    fn exact(&self, method: &Method) -> Option<&Arc<Binding>> {
-        let mut exact = self.exact.iter();
-        exact
-            .find(|(other, _)| other == method)
-            .map(|(_, binding)| binding)
-    }
+/// The rule of these for a method.
+fn pick<'a>(ends: &'a [End], method: &Method) -> Option<&'a Arc<Binding>> {
+    let exact = |method: &Method| ends.iter().find(|end| end.method.as_ref() == Some(method));
+    // HEAD asks for the head of what GET would answer (RFC 9110 §9.3.2).
+    let as_get = || (method == Method::HEAD).then(|| exact(&Method::GET))?;
+    let any = || ends.last().filter(|end| end.method.is_none());
+    let end = exact(method).or_else(as_get).or_else(any)?;
+    Some(&end.binding)
+}
+
+/// FNV-1a: short texts, and nobody gains by two that collide, since the contract
+/// and not the request says which there are.
+fn hash(text: &[u8]) -> u32 {
+    text.iter().fold(0x811c_9dc5, |hash, byte| {
+        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
+    })
+}
+
+fn index(length: usize) -> u32 {
+    u32::try_from(length).expect("a descriptor set of under 2 GB has fewer than 2^32 bytes")
 }
 
 /// A segment as it is compared: bytes, since not all that is escaped is text.
