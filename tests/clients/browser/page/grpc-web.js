@@ -34,7 +34,7 @@ export async function grpcWeb(base, format) {
   const client = new GrpcWebClientBase({ format });
   const metadata = { "x-namespace": `browser-grpc-web-${format}` };
   const call = ({ path, method }, message) =>
-    client.thenableCall(base + path, message, metadata, method);
+    client.unaryCall(base + path, message, metadata, method);
 
   const content = `by grpc-web ${format}`;
   const stored = await call(store, create(StoreMemoryRequestSchema, { content }));

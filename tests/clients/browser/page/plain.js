@@ -70,13 +70,14 @@ function closed(url) {
 export async function uninvited(base) {
   const outcome = (promise) => promise.then(() => "answered", (error) => error.name);
   const socket = new WebSocket(`${base}/v1/memories`.replace("http", "ws"));
+  const opened = new Promise((resolve) => {
+    socket.onclose = ({ code }) => resolve(code);
+    socket.onopen = () => resolve("open");
+  });
   return {
     simple: await outcome(fetch(`${base}/v1/memories`)),
     preflighted: await outcome(store(base, "from nowhere")),
     events: (await closed(`${base}/v1/memories`)) ? "closed" : "open",
-    socket: await new Promise((resolve) => {
-      socket.onclose = ({ code }) => resolve(code);
-      socket.onopen = () => resolve("open");
-    }),
+    socket: await opened,
   };
 }

@@ -26,8 +26,7 @@ describe("connect-web", () => {
       assert.deepEqual(seen.streamed, ["one", "two"]);
       assert.equal(seen.got, "one");
       assert.deepEqual(seen.error, { code: 5, message: "Memory not found" });
-      assert.equal(seen.late.code, 4);
-      assert.deepEqual(seen.trailer, "named");
+      assert.equal(seen.requestId, "named");
     });
   }
 
