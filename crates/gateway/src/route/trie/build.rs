@@ -24,8 +24,16 @@ struct Growing {
     literals: BTreeMap<Box<str>, usize>,
     any: Option<usize>,
     rest: Option<usize>,
-    /// By verb, then by method; one for any method comes last.
-    ends: BTreeMap<(Option<Box<str>>, bool, String), (Option<Method>, Arc<Binding>)>,
+    ends: BTreeMap<Order, (Option<Method>, Arc<Binding>)>,
+}
+
+/// How rules that end at one node are sorted: by verb, then by method; one for
+/// any method comes last.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Order {
+    verb: Option<Box<str>>,
+    any_method: bool,
+    method: String,
 }
 
 impl Default for Builder {
@@ -62,13 +70,16 @@ impl Builder {
             let after = after.iter().rev();
             at = after.fold(at, |at, segment| self.next(at, segment));
         }
-        let name = method.as_ref().map(Method::to_string).unwrap_or_default();
-        let key = (template.verb().map(Into::into), method.is_none(), name);
+        let order = Order {
+            verb: template.verb().map(Into::into),
+            any_method: method.is_none(),
+            method: method.as_ref().map(Method::to_string).unwrap_or_default(),
+        };
         let ends = &mut self.nodes[at].ends;
-        if let Some((_, taken)) = ends.get(&key) {
+        if let Some((_, taken)) = ends.get(&order) {
             return Err(Arc::clone(taken));
         }
-        ends.insert(key, (method, Arc::clone(binding)));
+        ends.insert(order, (method, Arc::clone(binding)));
         Ok(())
     }
 
@@ -106,7 +117,7 @@ impl Builder {
         trie.nodes.push(Node::default());
 
         let first = trie.ends.len();
-        for ((verb, ..), (method, binding)) in &growing.ends {
+        for (Order { verb, .. }, (method, binding)) in &growing.ends {
             let verb = verb.as_deref().map(|verb| trie.text(verb));
             trie.ends.push(End {
                 verb,
