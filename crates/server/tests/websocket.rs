@@ -101,7 +101,10 @@ async fn a_call_is_counted_when_it_ends() {
     assert_eq!(text(&mut socket).await, r#"{"status":"SERVING"}"#);
     assert_eq!(watched.metrics.calls().in_flight(), 1);
     let none_yet = watched.metrics.open_metrics();
-    assert!(!none_yet.contains("websocket"), "{none_yet}");
+    assert!(
+        !none_yet.contains("portolan_rpc_requests_total{"),
+        "{none_yet}"
+    );
     watched.health.set("a.A", Serving::No);
     assert_eq!(text(&mut socket).await, r#"{"status":"NOT_SERVING"}"#);
     socket.close(None).await.unwrap();

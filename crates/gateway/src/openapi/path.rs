@@ -104,7 +104,9 @@ impl Path {
                 .find(|variable| variable.segments.contains(&index));
             let wanted = match variable {
                 Some(variable) if variable.segments.len() == 1 => name(&variable.field),
+                // What stands in front of a variable is not part of its name.
                 _ => before(segments, index)
+                    .filter(|_| variable.is_none_or(|variable| variable.segments.start < index))
                     .map(singular)
                     .or_else(|| variable.map(|variable| name(&variable.field)))
                     .unwrap_or_else(|| "segment".to_owned()),
