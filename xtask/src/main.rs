@@ -40,6 +40,9 @@ Tasks:
   conformance connect
                      run the Connect conformance suite on the gateway, in process
                      and in front of the suite's own gRPC servers
+  conformance interop
+                     run grpc-go's interop client against its interop server,
+                     through the gateway
   conformance protobuf
                      run the protobuf conformance suite on the transcoder
   conformance differential
@@ -84,6 +87,7 @@ fn main() -> ExitCode {
             });
         }
         ["conformance", "connect"] => conformance::connect::run_suite(&repository, &mut steps),
+        ["conformance", "interop"] => conformance::interop::run_suite(&repository, &mut steps),
         ["conformance", "protobuf"] => conformance::protobuf::run_suite(&repository, &mut steps),
         ["conformance", "differential"] => {
             conformance::differential::run_suite(&repository, &mut steps);

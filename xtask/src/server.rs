@@ -3,6 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
@@ -33,16 +34,24 @@ impl Server {
     /// Starts the built binary for the suite of this name, with these further
     /// arguments, and waits until it listens.
     pub(crate) fn start(repository: &Repository, name: &str, arguments: &[&str]) -> Result<Self> {
-        let folder = repository.clients().join("servers").join(name);
-        if folder.exists() {
-            fs::remove_dir_all(&folder).context("the last run's data folder cannot be removed")?;
-        }
-        fs::create_dir_all(&folder)?;
+        let folder = emptied(repository, name)?;
+        let data = folder.join("data");
+        let mut serve = command(repository.binary());
+        serve.args(["serve", "--listen", "127.0.0.1:0", "--data"]);
+        Self::spawn(serve.arg(data).args(arguments), &folder)
+    }
+
+    /// Starts a gateway in front of the server at this address.
+    pub(crate) fn gateway(repository: &Repository, name: &str, upstream: &str) -> Result<Self> {
+        let folder = emptied(repository, name)?;
+        let mut gateway = command(repository.binary());
+        gateway.args(["gateway", "--listen", "127.0.0.1:0", "--upstream"]);
+        Self::spawn(gateway.arg(format!("http://{upstream}")), &folder)
+    }
+
+    fn spawn(command: &mut Command, folder: &Path) -> Result<Self> {
         let log = folder.join("server.log");
-        let mut process = command(repository.binary())
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(folder.join("data"))
-            .args(arguments)
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(File::create(&log)?)
             .spawn()
@@ -90,6 +99,16 @@ impl Server {
             }
         }
     }
+}
+
+/// A folder of its own for a server, without what the last run left.
+fn emptied(repository: &Repository, name: &str) -> Result<PathBuf> {
+    let folder = repository.clients().join("servers").join(name);
+    if folder.exists() {
+        fs::remove_dir_all(&folder).context("the last run's data folder cannot be removed")?;
+    }
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
 }
 
 impl Drop for Server {

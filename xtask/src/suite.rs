@@ -93,6 +93,12 @@ impl Suite {
         )
     }
 
+    /// Whether these are the clients of other languages, which a gateway has to
+    /// serve as well as a server.
+    fn is_of_languages(self) -> bool {
+        matches!(self, Self::Python | Self::Node | Self::Go)
+    }
+
     /// What the suite's server is started with besides an address and a folder.
     fn server_arguments(self) -> &'static [&'static str] {
         match self {
@@ -141,6 +147,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     if chosen(Suite::Conformance) {
         conformance::protobuf::run_suite(repository, steps);
         conformance::connect::run_suite(repository, steps);
+        conformance::interop::run_suite(repository, steps);
         conformance::differential::run_suite(repository, steps);
         conformance::rules::run_suite(repository, steps);
     }
@@ -167,7 +174,24 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
             let stopped = server.stop();
             passed.and(stopped)
         });
+        if suite.is_of_languages() {
+            steps.run(
+                &format!("{} clients, through a gateway", suite.name()),
+                || through_a_gateway(repository, suite),
+            );
+        }
     }
+}
+
+/// Runs a suite of clients against a server that they reach through a gateway.
+fn through_a_gateway(repository: &Repository, suite: Suite) -> Result<()> {
+    let name = format!("{}-behind", suite.name());
+    let server = Server::start(repository, &name, suite.server_arguments())?;
+    let name = format!("{}-gateway", suite.name());
+    let gateway = Server::gateway(repository, &name, server.address())?;
+    let passed = run_clients(repository, suite, gateway.address());
+    let stopped = gateway.stop().and(server.stop());
+    passed.and(stopped)
 }
 
 fn run_cargo(repository: &Repository, arguments: &[&str]) -> Result<()> {

@@ -12,15 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::process::{Toolchain, command, run, run_quietly, run_within};
+use super::go_tools::GoTools;
+use crate::process::{command, run, run_within};
 use crate::repository::Repository;
 use crate::setup;
 use crate::steps::Steps;
 
 /// What is installed of the suite.
 const PROGRAMS: [&str; 3] = ["connectconformance", "grpcserver", "referenceserver"];
-/// The files that lock its version.
-const LOCKS: [&str; 2] = ["go.mod", "go.sum"];
 const MODULE: &str = "connectrpc.com/conformance";
 
 /// A whole run takes less than a minute.
@@ -66,20 +65,29 @@ const MODES: [Mode; 3] = [
 /// Sets everything up and runs the suite in every mode.
 pub(crate) fn run_suite(repository: &Repository, steps: &mut Steps) {
     let place = Place {
-        sources: repository.root().join("conformance/connect"),
-        folder: repository.clients().join("conformance/connect"),
+        tools: GoTools {
+            sources: repository.root().join("conformance/connect"),
+            folder: repository.clients().join("conformance/connect"),
+            programs: &PROGRAMS,
+        },
         // The testee is built beside the server.
         testee: repository
             .binary()
             .with_file_name("conformance-connect")
             .with_extension(std::env::consts::EXE_EXTENSION),
     };
-    let ready = steps.run("set up the suite", || place.install(repository))
-        && steps.run("build the testee", || {
-            run(command(env!("CARGO"))
-                .args(["build", "--package", "conformance-connect"])
-                .current_dir(repository.root()))
-        });
+    let whole = || {
+        place
+            .contract(repository)
+            .is_ok_and(|folder| folder.is_dir())
+    };
+    let ready = steps.run("set up the suite", || {
+        place.tools.install(repository, whole)
+    }) && steps.run("build the testee", || {
+        run(command(env!("CARGO"))
+            .args(["build", "--package", "conformance-connect"])
+            .current_dir(repository.root()))
+    });
     if !ready {
         return;
     }
@@ -90,53 +98,16 @@ pub(crate) fn run_suite(repository: &Repository, steps: &mut Steps) {
 
 /// Where the parts of a run are.
 struct Place {
-    sources: PathBuf,
-    /// What is installed and logged.
-    folder: PathBuf,
+    tools: GoTools,
     testee: PathBuf,
 }
 
 impl Place {
-    fn program(&self, name: &str) -> PathBuf {
-        let path = self.folder.join("bin").join(name);
-        path.with_extension(std::env::consts::EXE_EXTENSION)
-    }
-
-    /// Builds the suite's programs, unless they are there.
-    fn install(&self, repository: &Repository) -> Result<()> {
-        Toolchain::GO.check()?;
-        let stamp = self.folder.join("installed");
-        let mut locked = String::new();
-        fs::create_dir_all(&self.folder)?;
-        for lock in LOCKS {
-            let path = self.sources.join(lock);
-            locked += &fs::read_to_string(&path)
-                .with_context(|| format!("{} cannot be read", path.display()))?;
-            fs::copy(path, self.folder.join(lock))?;
-        }
-        let there = PROGRAMS.iter().all(|name| self.program(name).exists());
-        if there
-            && self
-                .contract(repository)
-                .is_ok_and(|folder| folder.is_dir())
-            && fs::read_to_string(&stamp).is_ok_and(|text| text == locked)
-        {
-            return Ok(());
-        }
-        run_quietly(
-            setup::go_command(repository)
-                .args(["install", "tool"])
-                .env("GOBIN", self.folder.join("bin"))
-                .current_dir(&self.folder),
-        )?;
-        fs::write(stamp, locked).context("the set-up's stamp cannot be written")
-    }
-
     /// The folder with the suite's contract, which comes with its sources.
     fn contract(&self, repository: &Repository) -> Result<PathBuf> {
         let output = setup::go_command(repository)
             .args(["list", "-m", "-f", "{{.Dir}}", MODULE])
-            .current_dir(&self.folder)
+            .current_dir(&self.tools.folder)
             .output()
             .context("`go` does not start")?;
         if !output.status.success() {
@@ -150,12 +121,12 @@ impl Place {
     }
 
     fn judge(&self, repository: &Repository, mode: &Mode) -> Result<()> {
-        let features = self.folder.join("features.yaml");
-        let all = fs::read_to_string(self.sources.join("features.yaml"))?;
+        let features = self.tools.folder.join("features.yaml");
+        let all = fs::read_to_string(self.tools.sources.join("features.yaml"))?;
         fs::write(&features, all + mode.lacks)?;
-        let log = self.folder.join(mode.log);
+        let log = self.tools.folder.join(mode.log);
         let file = File::create(&log)?;
-        let mut runner = command(self.program("connectconformance"));
+        let mut runner = command(self.tools.program("connectconformance"));
         runner
             .args(["--mode", "server", "--conf"])
             .arg(&features)
@@ -165,7 +136,7 @@ impl Place {
             .stdout(file.try_clone()?)
             .stderr(file);
         match mode.upstream {
-            Some(program) => runner.env("CONFORMANCE_UPSTREAM", self.program(program)),
+            Some(program) => runner.env("CONFORMANCE_UPSTREAM", self.tools.program(program)),
             None => runner.env_remove("CONFORMANCE_UPSTREAM"),
         };
         let ended = run_within(LIMIT, &mut runner);

@@ -3,6 +3,8 @@
 
 pub(crate) mod connect;
 pub(crate) mod differential;
+mod go_tools;
+pub(crate) mod interop;
 mod loader;
 pub(crate) mod packages;
 pub(crate) mod protobuf;
