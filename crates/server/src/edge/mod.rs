@@ -79,8 +79,6 @@ impl<S> Edge<S> {
             };
             return Ok(figures.map(Either::Right));
         }
-        let tunnel = tunnel::prepare(&mut request, self.cors.as_deref());
-        let id = request_id::keep_or_make(request.headers_mut());
         if let Some(peer) = request.extensions().get::<Peer>().copied() {
             let client = match &self.proxies {
                 Some(proxies) => proxies.client(peer, request.headers_mut()),
@@ -90,6 +88,9 @@ impl<S> Edge<S> {
                 request.extensions_mut().insert(client);
             }
         }
+        // Only now, since a page may put headers beside those of its browser.
+        let tunnel = tunnel::prepare(&mut request, self.cors.as_deref());
+        let id = request_id::keep_or_make(request.headers_mut());
         let observation = Observation::begin(
             &mut request,
             id.clone(),
