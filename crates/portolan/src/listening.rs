@@ -83,7 +83,7 @@ impl Listeners {
             .limits(config.limits())
             .drain_timeout(config.drain_timeout());
         if let Some(proxies) = &config.trusted_proxies {
-            server = server.trust(proxies.iter().map(|proxy| proxy.0.clone()));
+            server = server.trust(proxies.iter().map(|proxy| proxy.0));
         }
         if let Some(cors) = config.cors()? {
             server = server.cors(cors);
