@@ -25,6 +25,8 @@ use super::{Failure, Timing};
 
 /// How much is read at a time when there is no reason for more.
 const READ: usize = 16 * 1024;
+/// How much waits for more before it is written.
+const GATHERED: usize = 16 * 1024;
 /// How long the last words of a connection may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -36,6 +38,9 @@ pub(super) struct Driver {
     writing: Writing,
     /// Whether something was written that has to be flushed.
     unflushed: bool,
+    /// Whether what is to be written waits for what others that are ready may
+    /// add to it.
+    gathering: bool,
     wake: Vec<Waker>,
     /// Tells that the server has begun, or why not.
     begun: Option<oneshot::Sender<Result<(), String>>>,
@@ -75,6 +80,7 @@ impl Driver {
             receiver,
             writing: Writing::default(),
             unflushed: false,
+            gathering: false,
             wake: Vec::new(),
             begun: Some(begun),
             timing,
@@ -123,15 +129,21 @@ impl Driver {
 
     /// Works until there is nothing to do for now.
     fn turn(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        let gathered = std::mem::take(&mut self.gathering);
         loop {
             let mut progress = self.read(context)?;
             if let Some(end) = self.finished() {
                 return Err(end);
             }
             progress |= self.time(context)?;
-            progress |= self.write(context)?;
+            progress |= self.write(context, gathered)?;
             if progress {
                 continue;
+            }
+            if self.gathering {
+                // Woken from within, a task comes after all that are ready.
+                context.waker().wake_by_ref();
+                return Ok(());
             }
             // Whatever calls put into the outbox from here on wakes us.
             let mut state = self.shared.lock();
@@ -204,7 +216,12 @@ impl Driver {
     }
 
     /// Writes what there is. Whether all of it was taken and there may be more.
-    fn write(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+    ///
+    /// The calls of many clients come at once, each from a task of its own, and
+    /// the first of them wakes this one. A system call costs more than
+    /// everything else that is done for a small call here, so a little waits for
+    /// the others' turns.
+    fn write(&mut self, context: &mut Context<'_>, gathered: bool) -> Result<bool, End> {
         if self.writing.is_over() {
             let mut state = self.shared.lock();
             let size = state.outbox.size();
@@ -212,6 +229,11 @@ impl Driver {
                 drop(state);
                 return self.flush(context);
             }
+            if size < GATHERED && !gathered {
+                self.gathering = true;
+                return Ok(false);
+            }
+            self.gathering = false;
             state.taken += size as u64;
             self.writing.take(&mut state.outbox);
             if state.has_room() {
