@@ -31,6 +31,10 @@ use load::Bodies;
 use process::{OTHER_CORE, Process, free_address};
 use results::Results;
 
+/// As `portolan` itself has it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures the gateway beside what one would use instead.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask bench gateway")]
