@@ -106,7 +106,7 @@ impl<T: Message + Default> Messages<T> {
                 }
                 Some(Err(error)) => return Err(status_of(error)),
                 Some(Ok(piece)) => match piece.into_data() {
-                    Ok(data) => self.decoder.push(&data),
+                    Ok(data) => self.decoder.push(data),
                     Err(piece) => {
                         let mut trailers = piece.into_trailers().unwrap_or_default();
                         match Status::take_from(&mut trailers) {

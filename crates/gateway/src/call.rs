@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version, header};
 use http_body::{Body as _, Frame as BodyFrame};
 use tokio::time::{Instant, Sleep};
 
@@ -22,7 +22,7 @@ use portolan_rpc::deadline::to_grpc;
 #[derive(Debug)]
 pub(crate) struct Call {
     /// The path of the RPC.
-    pub(crate) path: Arc<str>,
+    pub(crate) uri: Uri,
     pub(crate) metadata: HeaderMap,
     /// gRPC frames.
     pub(crate) messages: Body,
@@ -36,8 +36,7 @@ impl Call {
         let mut request = Request::new(self.messages);
         *request.method_mut() = Method::POST;
         *request.version_mut() = Version::HTTP_2;
-        // A path came out of a parsed URI or a contract, so it parses again.
-        *request.uri_mut() = http::Uri::try_from(&*self.path).unwrap_or_default();
+        *request.uri_mut() = self.uri;
         let mut headers = self.metadata;
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(
@@ -352,6 +351,27 @@ pub(crate) struct Guarded {
     outcome: Outcome,
 }
 
+/// A part of a reply.
+pub(crate) enum Part {
+    /// Some of its frames.
+    Data(Bytes),
+    /// Its end: status and trailing metadata.
+    End(Status, HeaderMap),
+}
+
+impl Part {
+    /// As gRPC has it.
+    fn into_frame(self) -> BodyFrame<Bytes> {
+        match self {
+            Self::Data(data) => BodyFrame::data(data),
+            Self::End(status, mut trailers) => {
+                status.write_to(&mut trailers);
+                BodyFrame::trailers(trailers)
+            }
+        }
+    }
+}
+
 impl Guarded {
     fn take_trailers_only(&mut self) -> Option<(Status, HeaderMap)> {
         let State::Ended(trailers) = &mut self.state else {
@@ -377,14 +397,14 @@ impl Guarded {
     }
 
     /// Ends the reply, and lets go of the service.
-    fn end(&mut self, status: Status, mut trailers: HeaderMap) -> BodyFrame<Bytes> {
+    fn end(&mut self, status: Status, trailers: HeaderMap) -> Part {
         self.body.release();
         self.state = State::Ended(None);
-        self.settle(status).write_to(&mut trailers);
-        BodyFrame::trailers(trailers)
+        Part::End(self.settle(status), trailers)
     }
 
-    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<BodyFrame<Bytes>>> {
+    /// What comes next; `None` after the end.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Part>> {
         if let State::Ended(trailers) = &mut self.state {
             let Some((status, trailers)) = trailers.take() else {
                 return Poll::Ready(None);
@@ -418,7 +438,7 @@ impl Guarded {
         };
         Poll::Ready(Some(match frame.into_data() {
             Ok(data) => match self.meter.pass(&data) {
-                Ok(()) => BodyFrame::data(data),
+                Ok(()) => Part::Data(data),
                 Err(status) => self.end(status, HeaderMap::new()),
             },
             Err(frame) => {
@@ -460,7 +480,8 @@ impl http_body::Body for Guarded {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<BodyFrame<Bytes>, BoxError>>> {
-        self.poll(context).map(|frame| frame.map(Ok))
+        let part = std::task::ready!(self.poll(context));
+        Poll::Ready(part.map(|part| Ok(part.into_frame())))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -257,16 +257,12 @@ impl Opening {
 }
 
 async fn serve(core: Arc<Core>, mut head: Parts, body: Body, upstream: Upstream) -> Response<Body> {
-    let accepted = protocol::ALL
-        .iter()
-        .find_map(|protocol| protocol.accept(&head, &core));
-    let mut accept = match accepted {
+    let mut accept = match protocol::accept(&head, &core) {
         Some(Accepted::Call(accept)) => accept,
         Some(Accepted::Tunnel(accept, response)) => {
             return converse(&core, accept, response, head, upstream);
         }
         Some(Accepted::Answer(response)) => return response,
-        // REST answers whatever is left.
         None => return protocol::bare(StatusCode::NOT_FOUND),
     };
     let opening = Opening::new(&core, &accept, &mut head, upstream);

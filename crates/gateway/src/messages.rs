@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body as _;
 
-use crate::call::{Guarded, broke_off, torn};
+use crate::call::{Guarded, Part, broke_off, torn};
 use crate::compression::Encoding;
 use crate::frame::{COMPRESSED, Decoder, Frame, larger_than, no_encoding, too_large};
 use crate::{Body, Code, Status};
@@ -65,24 +65,14 @@ impl ReplyReader {
                 }
                 Err(status) => return Some(self.failed(status)),
             }
-            let status = match poll_fn(|context| Pin::new(&mut self.body).poll_frame(context)).await
-            {
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        self.decoder.push(&data);
-                        continue;
-                    }
-                    Err(frame) => {
-                        let mut trailers = frame.into_trailers().unwrap_or_default();
-                        self.ended = true;
-                        let status = Status::take_from(&mut trailers).unwrap_or_else(no_status);
-                        return Some(Event::End(status, trailers));
-                    }
-                },
-                Some(Err(error)) => broke_off(error),
-                None => no_status(),
-            };
-            return Some(self.failed(status));
+            match poll_fn(|context| self.body.poll(context)).await {
+                Some(Part::Data(data)) => self.decoder.push(data),
+                Some(Part::End(status, trailers)) => {
+                    self.ended = true;
+                    return Some(Event::End(status, trailers));
+                }
+                None => return Some(self.failed(no_status())),
+            }
         }
     }
 
@@ -170,7 +160,7 @@ impl FrameReader {
                 return Ok(Some(frame));
             }
             match next_data(&mut self.body).await? {
-                Some(data) => self.decoder.push(&data),
+                Some(data) => self.decoder.push(data),
                 None if self.decoder.is_at_boundary() => return Ok(None),
                 None => return Err(torn()),
             }

@@ -3,9 +3,8 @@
 
 use http::header::{self, HeaderMap, HeaderName};
 
-/// Headers of one hop (RFC 9110 §7.6.1), and those that describe the body or
-/// negotiate it, which the gateway answers itself.
-pub(crate) fn belongs_to_hop(name: &str) -> bool {
+/// Headers of one connection (RFC 9110 §7.6.1), or of the length of one body.
+fn belongs_to_connection(name: &str) -> bool {
     matches!(
         name,
         "connection"
@@ -15,14 +14,18 @@ pub(crate) fn belongs_to_hop(name: &str) -> bool {
             | "trailer"
             | "transfer-encoding"
             | "upgrade"
-            | "host"
-            | "expect"
-            | "accept"
-            | "accept-encoding"
             | "content-length"
-            | "content-type"
-            | "content-encoding"
     )
+}
+
+/// Headers of one hop, and those that describe the body or negotiate it, which
+/// the gateway answers itself.
+pub(crate) fn belongs_to_hop(name: &str) -> bool {
+    belongs_to_connection(name)
+        || matches!(
+            name,
+            "host" | "expect" | "accept" | "accept-encoding" | "content-type" | "content-encoding"
+        )
 }
 
 /// Headers that a protocol keeps for itself.
@@ -78,21 +81,15 @@ pub(crate) fn from_grpc_headers(mut headers: HeaderMap) -> HeaderMap {
 
 /// Removes what belongs to a connection or to the length of one body.
 pub(crate) fn remove_hop_headers(headers: &mut HeaderMap) {
-    const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-    const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
-    for name in named_by_connection(headers) {
-        headers.remove(name);
-    }
-    for name in [
-        header::CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        header::TE,
-        header::TRAILER,
-        header::TRANSFER_ENCODING,
-        header::UPGRADE,
-        header::CONTENT_LENGTH,
-    ] {
+    // Mostly there are none, and to look once is cheaper than to ask for each.
+    let mut unwanted = named_by_connection(headers);
+    let names = headers.keys();
+    unwanted.extend(
+        names
+            .filter(|name| belongs_to_connection(name.as_str()))
+            .cloned(),
+    );
+    for name in unwanted {
         headers.remove(name);
     }
 }

@@ -92,7 +92,10 @@ pub fn are_known(flags: u8) -> bool {
 /// Cuts a stream of bytes into frames.
 #[derive(Debug)]
 pub struct Decoder {
+    /// A frame that came in pieces, and what is behind it.
     buffer: BytesMut,
+    /// Or a piece that begins with a frame, while the buffer is empty.
+    piece: Bytes,
     limit: usize,
 }
 
@@ -102,18 +105,27 @@ impl Decoder {
     pub fn new(limit: usize) -> Self {
         Self {
             buffer: BytesMut::new(),
+            piece: Bytes::new(),
             limit,
         }
     }
 
     /// Takes more bytes.
-    pub fn push(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+    pub fn push(&mut self, bytes: Bytes) {
+        if self.is_at_boundary() {
+            self.piece = bytes;
+            return;
+        }
+        self.gather();
+        self.buffer.extend_from_slice(&bytes);
     }
 
-    /// The next frame, once it is there whole.
+    /// The next frame, once it is there whole. One that came in one piece is not
+    /// copied.
     pub fn take(&mut self) -> Result<Option<Frame>, Status> {
-        let Some(prefix) = self.buffer.first_chunk::<PREFIX>() else {
+        let whole = self.piece.is_empty();
+        let bytes: &[u8] = if whole { &self.buffer } else { &self.piece };
+        let Some(prefix) = bytes.first_chunk::<PREFIX>() else {
             return Ok(None);
         };
         let [flags, length @ ..] = *prefix;
@@ -121,20 +133,31 @@ impl Decoder {
         if length > self.limit {
             return Err(too_large(length, self.limit));
         }
-        if self.buffer.len() < PREFIX + length {
-            self.buffer.reserve(PREFIX + length - self.buffer.len());
+        let missing = (PREFIX + length).saturating_sub(bytes.len());
+        if missing > 0 {
+            self.gather();
+            self.buffer.reserve(missing);
             return Ok(None);
         }
-        self.buffer.advance(PREFIX);
-        Ok(Some(Frame {
-            flags,
-            payload: self.buffer.split_to(length).freeze(),
-        }))
+        let payload = if whole {
+            self.buffer.advance(PREFIX);
+            self.buffer.split_to(length).freeze()
+        } else {
+            self.piece.advance(PREFIX);
+            self.piece.split_to(length)
+        };
+        Ok(Some(Frame { flags, payload }))
     }
 
     /// Whether every byte was part of a whole frame.
     pub fn is_at_boundary(&self) -> bool {
-        self.buffer.is_empty()
+        self.buffer.is_empty() && self.piece.is_empty()
+    }
+
+    /// Puts the piece where more can be added to it.
+    fn gather(&mut self) {
+        let piece = std::mem::take(&mut self.piece);
+        self.buffer.extend_from_slice(&piece);
     }
 }
 
@@ -238,7 +261,7 @@ mod tests {
             let mut frames = Vec::new();
             for piece in stream.chunks(size) {
                 meter.pass(piece).unwrap();
-                decoder.push(piece);
+                decoder.push(Bytes::copy_from_slice(piece));
                 while let Some(frame) = decoder.take().unwrap() {
                     frames.push((frame.flags, frame.payload.len()));
                 }
@@ -252,7 +275,7 @@ mod tests {
     #[test]
     fn a_length_over_the_limit_is_refused_before_the_bytes_come() {
         let mut decoder = Decoder::new(10);
-        decoder.push(&[0, 0xff, 0xff, 0xff, 0xff]);
+        decoder.push(Bytes::from_static(&[0, 0xff, 0xff, 0xff, 0xff]));
         let status = decoder.take().unwrap_err();
         assert_eq!(status.code(), Code::ResourceExhausted);
         assert_eq!(

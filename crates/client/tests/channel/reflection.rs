@@ -126,7 +126,7 @@ fn liar(
         let answer = answer.clone();
         let mut decoder = frame::Decoder::new(usize::MAX);
         let answers = request.into_body().into_data_stream().map(move |data| {
-            decoder.push(&data.unwrap());
+            decoder.push(data.unwrap());
             let mut frames = Vec::new();
             while let Some(frame) = decoder.take().unwrap() {
                 let request = ServerReflectionRequest::decode(frame.payload).unwrap();

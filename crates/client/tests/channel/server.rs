@@ -304,7 +304,7 @@ pub(crate) async fn call(
     while let Some(piece) = body.frame().await {
         let piece = piece.map_err(status_of)?;
         match piece.into_data() {
-            Ok(data) => decoder.push(&data),
+            Ok(data) => decoder.push(data),
             Err(piece) => status = Status::take_from(&mut piece.into_trailers().unwrap()),
         }
         while let Some(frame) = decoder.take()? {

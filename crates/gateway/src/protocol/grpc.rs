@@ -4,12 +4,14 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Version, header};
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri, Version, header,
+};
 use http_body::Frame as BodyFrame;
 
 use super::codec::Codec;
 use super::{
-    Accept, Accepted, Core, Eventually, Exchange, Protocol, bare, media_type, method_not_allowed,
+    Accept, Accepted, Core, Eventually, Exchange, Protocol, bare, method_not_allowed,
     unsupported_media_type,
 };
 use crate::call::{Call, Fault, PassThrough, Reply};
@@ -25,8 +27,7 @@ const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encodin
 const ACCEPTS: &str = "application/grpc, application/grpc+proto, application/grpc+json";
 
 impl Protocol for Grpc {
-    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
-        let media_type = media_type(head);
+    fn accept(&self, head: &Parts, media_type: &str, core: &Arc<Core>) -> Option<Accepted> {
         let rest = media_type.strip_prefix("application/grpc")?;
         let codec = match rest.strip_prefix('+') {
             None if rest.is_empty() => Codec::Proto,
@@ -58,7 +59,6 @@ impl Protocol for Grpc {
                 core: Arc::clone(core),
                 route,
                 codec,
-                path: path.into(),
                 content_type: head.headers.get(header::CONTENT_TYPE).cloned(),
                 likes: liked_encoding(head, codec),
             }),
@@ -71,7 +71,6 @@ struct GrpcExchange {
     /// `None` for an RPC that the contracts do not have; the service may.
     route: Option<Arc<Route>>,
     codec: Codec,
-    path: Arc<str>,
     content_type: Option<HeaderValue>,
     likes: Encoding,
 }
@@ -81,7 +80,7 @@ impl Exchange for GrpcExchange {
         let metadata = metadata::from_grpc_headers(head.headers);
         let call = framed_call(
             &self.core,
-            &self.path,
+            &head.uri,
             self.route.as_ref(),
             self.codec,
             metadata,
@@ -131,7 +130,7 @@ fn trailers_only(status: &Status, mut trailers: HeaderMap) -> HeaderMap {
 /// they pass as they are, with JSON they are read.
 pub(super) fn framed_call(
     core: &Arc<Core>,
-    path: &Arc<str>,
+    uri: &Uri,
     route: Option<&Arc<Route>>,
     codec: Codec,
     mut metadata: HeaderMap,
@@ -150,7 +149,7 @@ pub(super) fn framed_call(
         None if codec == Codec::Json => {
             return Err(Status::new(
                 Code::Unimplemented,
-                format!("there is no method {path}"),
+                format!("there is no method {}", uri.path()),
             ));
         }
         _ => {
@@ -165,7 +164,11 @@ pub(super) fn framed_call(
         }
     };
     Ok(Call {
-        path: Arc::clone(path),
+        uri: match route {
+            Some(route) => route.uri.clone(),
+            // Without the query, which is nothing to gRPC.
+            None => Uri::try_from(uri.path()).unwrap_or_default(),
+        },
         metadata,
         messages,
         fault,

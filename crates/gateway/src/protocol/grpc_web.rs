@@ -17,7 +17,7 @@ use super::grpc::{
     add_own_encodings, framed_call, liked_encoding, speak_own_encoding, transcode_reply,
 };
 use super::{
-    Accept, Accepted, Core, Eventually, Exchange, Protocol, media_type, method_not_allowed,
+    Accept, Accepted, Core, Eventually, Exchange, Protocol, method_not_allowed,
     unsupported_media_type,
 };
 use crate::BoxError;
@@ -34,8 +34,7 @@ const ACCEPTS: &str = "application/grpc-web, application/grpc-web+proto, applica
 const TRAILERS: u8 = 0b1000_0000;
 
 impl Protocol for GrpcWeb {
-    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
-        let media_type = media_type(head);
+    fn accept(&self, head: &Parts, media_type: &str, core: &Arc<Core>) -> Option<Accepted> {
         let rest = media_type.strip_prefix("application/grpc-web")?;
         let (text, rest) = rest
             .strip_prefix("-text")
@@ -70,7 +69,6 @@ impl Protocol for GrpcWeb {
             deadline: Deadline::from_grpc(&head.headers),
             exchange: Box::new(GrpcWebExchange {
                 core: Arc::clone(core),
-                path: path.into(),
                 route,
                 codec,
                 text_request: text,
@@ -83,7 +81,6 @@ impl Protocol for GrpcWeb {
 
 struct GrpcWebExchange {
     core: Arc<Core>,
-    path: Arc<str>,
     route: Option<Arc<Route>>,
     codec: Codec,
     text_request: bool,
@@ -107,7 +104,7 @@ impl Exchange for GrpcWebExchange {
         };
         let call = framed_call(
             &self.core,
-            &self.path,
+            &head.uri,
             self.route.as_ref(),
             self.codec,
             metadata,

@@ -10,6 +10,7 @@ mod websocket;
 
 pub use websocket::{TrustedOrigin, lift_websocket_headers};
 
+use std::borrow::Cow;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -39,8 +40,9 @@ pub(crate) type Eventually<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>
 
 /// A wire protocol.
 pub(crate) trait Protocol: Send + Sync {
-    /// Reads the request's head; `None` when this is somebody else's.
-    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted>;
+    /// Reads the request's head, of which the media type is known; `None` when
+    /// this is somebody else's.
+    fn accept(&self, head: &Parts, media_type: &str, core: &Arc<Core>) -> Option<Accepted>;
 }
 
 /// What a protocol makes of a request's head.
@@ -82,7 +84,7 @@ pub(crate) trait Conversation: Send {
 }
 
 /// The protocols, in the order they are asked. REST takes what is left.
-pub(crate) const ALL: [&dyn Protocol; 5] = [
+const ALL: [&dyn Protocol; 5] = [
     &websocket::WebSocket,
     &grpc::Grpc,
     &grpc_web::GrpcWeb,
@@ -90,8 +92,16 @@ pub(crate) const ALL: [&dyn Protocol; 5] = [
     &rest::Rest,
 ];
 
+/// What one of the protocols makes of a request's head. REST takes whatever is
+/// left.
+pub(crate) fn accept(head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
+    let media_type = media_type(head);
+    let mut protocols = ALL.iter();
+    protocols.find_map(|protocol| protocol.accept(head, &media_type, core))
+}
+
 /// The media type of a request, without its parameters, in lower case.
-fn media_type(head: &Parts) -> String {
+fn media_type(head: &Parts) -> Cow<'_, str> {
     let value = head
         .headers
         .get(header::CONTENT_TYPE)
@@ -101,7 +111,12 @@ fn media_type(head: &Parts) -> String {
         .split(';')
         .next()
         .unwrap_or_default();
-    essence.trim().to_ascii_lowercase()
+    let essence = essence.trim();
+    if essence.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        essence.to_ascii_lowercase().into()
+    } else {
+        essence.into()
+    }
 }
 
 /// An answer without a body.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::Method;
+use http::{Method, Uri};
 use portolan_schema::http::{Body as RuleBody, HttpRule, Place};
 use portolan_schema::{Kind, MessageId, Method as SchemaMethod, Schema, Streaming};
 
@@ -14,6 +14,8 @@ use super::{RouteKind, UpdateMask};
 pub(crate) struct Route {
     /// The gRPC path, such as `/grpc.health.v1.Health/Check`.
     pub(crate) path: Arc<str>,
+    /// The same, for requests to the service.
+    pub(crate) uri: Uri,
     pub(crate) input: MessageId,
     pub(crate) output: MessageId,
     pub(crate) streaming: Streaming,
@@ -24,6 +26,8 @@ impl Route {
     pub(super) fn of(method: &SchemaMethod) -> Self {
         Self {
             path: method.path().into(),
+            // A contract's names are those of a path.
+            uri: Uri::try_from(method.path()).unwrap_or_default(),
             input: method.input(),
             output: method.output(),
             streaming: method.streaming(),

@@ -14,8 +14,7 @@ use portolan_schema::Streaming;
 
 use super::codec::Codec;
 use super::{
-    Accept, Accepted, Core, Exchange, Protocol, media_type, method_not_allowed,
-    unsupported_media_type,
+    Accept, Accepted, Core, Exchange, Protocol, method_not_allowed, unsupported_media_type,
 };
 use crate::compression::{Encoding, accept};
 use crate::route::{Matched, Route, connect_methods};
@@ -28,7 +27,7 @@ const UNARY: &str = "application/json, application/proto";
 const STREAMING: &str = "application/connect+json, application/connect+proto";
 
 impl Protocol for Connect {
-    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
+    fn accept(&self, head: &Parts, media_type: &str, core: &Arc<Core>) -> Option<Accepted> {
         let path = head.uri.path();
         let route = core.routes.by_path(path);
         if head.method == Method::GET {
@@ -36,12 +35,11 @@ impl Protocol for Connect {
             // A GET without a message is a REST client's, to be told what to do.
             return get::is_connect(head.uri.query()?).then(|| accept_get(head, core, route));
         }
-        let media_type = media_type(head);
         if let Some(name) = media_type.strip_prefix("application/connect+") {
             return Some(accept_streaming(head, core, route, Codec::named(name)));
         }
         // JSON without the protocol's header is plain REST on the same path.
-        let codec = match media_type.as_str() {
+        let codec = match media_type {
             "application/proto" => Some(Codec::Proto),
             "application/json" if head.headers.contains_key(VERSION) => Some(Codec::Json),
             _ if head.headers.contains_key(VERSION) => None,

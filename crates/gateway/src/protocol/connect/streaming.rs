@@ -55,7 +55,7 @@ impl Exchange for Stream {
             let fault = Fault::default();
             let core = Arc::clone(&self.core);
             Ok(Call {
-                path: Arc::clone(&self.route.path),
+                uri: self.route.uri.clone(),
                 metadata: metadata::from_headers(&head.headers),
                 messages: self.codec.transcode_request(
                     core,

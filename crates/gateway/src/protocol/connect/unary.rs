@@ -76,7 +76,7 @@ impl Exchange for Unary {
             let message = self.message(&head, body).await?;
             let frame = self.codec.decode(&self.core, self.route.input, &message)?;
             Ok(Call {
-                path: Arc::clone(&self.route.path),
+                uri: self.route.uri.clone(),
                 metadata: metadata::from_headers(&head.headers),
                 messages: Body::from(frame),
                 fault: Fault::default(),

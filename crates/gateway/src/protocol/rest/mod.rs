@@ -25,7 +25,7 @@ use crate::{Body, Code, Deadline, ErrorStyle, Status};
 pub(crate) struct Rest;
 
 impl Protocol for Rest {
-    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
+    fn accept(&self, head: &Parts, media_type: &str, core: &Arc<Core>) -> Option<Accepted> {
         let path = head.uri.path();
         // HEAD asks for the head of what GET would answer (RFC 9110 §9.3.2).
         let method = match head.method {
@@ -33,7 +33,9 @@ impl Protocol for Rest {
             ref method => method,
         };
         let accepted = match core.routes.find(&head.method, path) {
-            Matched::Binding(binding, segments) => accept(head, core, binding, segments),
+            Matched::Binding(binding, segments) => {
+                accept(head, media_type, core, binding, segments)
+            }
             // The path of an RPC takes GET, but only as Connect has it.
             Matched::WrongMethod(allowed, kind) if allowed.contains(method) => {
                 let message = "a GET of this path needs the query parameters `message` and \
@@ -73,6 +75,7 @@ impl Protocol for Rest {
 
 fn accept(
     head: &Parts,
+    media_type: &str,
     core: &Arc<Core>,
     binding: &Arc<Binding>,
     segments: Range<usize>,
@@ -93,7 +96,7 @@ fn accept(
         }
         Accepted::Answer(response)
     };
-    if let Err(status) = request::check_content_type(head, binding) {
+    if let Err(status) = request::check_content_type(head, media_type, binding) {
         let name = HeaderName::from_static("accept-post");
         return unsupported(status, name, "application/json");
     }

@@ -52,14 +52,17 @@ fn has_body(head: &Parts, binding: &Binding) -> bool {
 
 /// A body must be JSON, unless the contract takes any; without one there is
 /// nothing to check.
-pub(super) fn check_content_type(head: &Parts, binding: &Binding) -> Result<(), Status> {
+pub(super) fn check_content_type(
+    head: &Parts,
+    found: &str,
+    binding: &Binding,
+) -> Result<(), Status> {
     if !has_body(head, binding) || binding.raw_request.is_some() {
         return Ok(());
     }
-    let found = media_type(head);
     let json = found.is_empty() && !has_content(head)
-        || is_lines(&found)
-        || matches!(found.as_str(), "application/json" | "text/json")
+        || is_lines(found)
+        || matches!(found, "application/json" | "text/json")
         || (found.starts_with("application/") && found.ends_with("+json"));
     if json {
         return Ok(());
@@ -141,7 +144,7 @@ pub(super) async fn call(
         Messages::body(Box::pin(bound.values(body, splitter)), fault.clone())
     };
     Ok(Call {
-        path: Arc::clone(&binding.route.path),
+        uri: binding.route.uri.clone(),
         metadata: metadata::from_headers(&head.headers),
         messages,
         fault,

@@ -38,7 +38,7 @@ pub use subprotocol::lift_websocket_headers;
 pub(crate) struct WebSocket;
 
 impl Protocol for WebSocket {
-    fn accept(&self, head: &Parts, core: &Arc<Core>) -> Option<Accepted> {
+    fn accept(&self, head: &Parts, _media_type: &str, core: &Arc<Core>) -> Option<Accepted> {
         if !handshake::is_asked_for(head) {
             return None;
         }

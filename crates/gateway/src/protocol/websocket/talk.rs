@@ -110,7 +110,7 @@ async fn hold(talk: Talk, mouth: &mut Mouth, ear: &mut Ear, opening: Opening) ->
     let (sender, receiver) = mpsc::channel(1);
     let finished = Finished::default();
     let call = Call {
-        path: Arc::clone(&talk.binding.route.path),
+        uri: talk.binding.route.uri.clone(),
         metadata: talk.metadata,
         messages: Messages::body(said(receiver, finished.clone()), fault.clone()),
         fault,

@@ -38,6 +38,7 @@ fn builder_of<'a>(rules: impl IntoIterator<Item = &'a str>) -> Builder {
         let (method, template) = parse(rule);
         let route = Arc::new(Route {
             path: rule.into(),
+            uri: http::Uri::default(),
             input: message,
             output: message,
             streaming: Streaming::Unary,
