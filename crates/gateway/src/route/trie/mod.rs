@@ -199,28 +199,23 @@ impl Trie {
         } else {
             self.depth + 1
         };
-        let count = if inner.is_empty() {
-            0
-        } else {
-            inner.split('/').take(wanted).count()
-        };
         let segments: &mut [Part<'_>] = if inner.contains('%') {
-            decoded.extend(inner.split('/').take(count).map(decode));
+            decoded.extend(cut(inner).take(wanted).map(decode));
             many.extend(decoded.iter().map(|segment| Part::of(segment)));
             &mut many
-        } else if count <= FEW {
-            for (place, segment) in few.iter_mut().zip(inner.split('/').take(count)) {
-                *place = Part::of(segment.as_bytes());
-            }
+        } else if let Some(count) = cut_few(inner.as_bytes(), wanted, &mut few) {
             &mut few[..count]
         } else {
-            let segments = inner.split('/').take(count);
+            let segments = cut(inner).take(wanted);
             many.extend(segments.map(|segment| Part::of(segment.as_bytes())));
             &mut many
         };
+        let count = segments.len();
 
-        let last = path.rfind('/').map_or(0, |slash| slash + 1);
-        if let Some(colon) = path[last..].rfind(':').map(|colon| last + colon) {
+        let bytes = path.as_bytes();
+        let mark = bytes.iter().rposition(|byte| matches!(byte, b'/' | b':'));
+        if let Some(colon) = mark.filter(|mark| bytes[*mark] == b':') {
+            let last = path[..colon].rfind('/').map_or(0, |slash| slash + 1);
             let (before, verb) = (decode(&path[last..colon]), decode(&path[colon + 1..]));
             // Behind the longest rule nobody looks at the last segment.
             let cut = count < wanted;
@@ -365,9 +360,46 @@ fn pick<'a>(ends: &'a [End], method: &Method) -> Option<&'a Arc<Binding>> {
 /// FNV-1a: short texts, and nobody gains by two that collide, since the contract
 /// and not the request says which there are.
 fn hash(text: &[u8]) -> u32 {
-    text.iter().fold(0x811c_9dc5, |hash, byte| {
-        (hash ^ u32::from(*byte)).wrapping_mul(0x0100_0193)
-    })
+    text.iter().fold(SEED, |hash, byte| hashed(hash, *byte))
+}
+
+const SEED: u32 = 0x811c_9dc5;
+
+fn hashed(hash: u32, byte: u8) -> u32 {
+    (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+}
+
+/// The segments of a path without its first slash.
+fn cut(inner: &str) -> impl Iterator<Item = &str> {
+    inner.split('/').filter(move |_| !inner.is_empty())
+}
+
+/// The same for a path without escapes, with their hashes in one pass: how many
+/// there are, up to `wanted`; `None` when they are not few.
+fn cut_few<'p>(inner: &'p [u8], wanted: usize, few: &mut [Part<'p>; FEW]) -> Option<usize> {
+    if inner.is_empty() {
+        return Some(0);
+    }
+    let (mut count, mut begin, mut hash) = (0, 0, SEED);
+    for (at, byte) in inner.iter().enumerate() {
+        if *byte != b'/' {
+            hash = hashed(hash, *byte);
+            continue;
+        }
+        *few.get_mut(count)? = Part {
+            text: &inner[begin..at],
+            hash,
+        };
+        (count, begin, hash) = (count + 1, at + 1, SEED);
+        if count == wanted {
+            return Some(count);
+        }
+    }
+    *few.get_mut(count)? = Part {
+        text: &inner[begin..],
+        hash,
+    };
+    Some(count + 1)
 }
 
 fn index(length: usize) -> u32 {
