@@ -200,9 +200,11 @@ impl Opening {
         if let Some(slot) = head.extensions.get::<OutcomeSlot>() {
             slot.fill(&outcome);
         }
+        let default = core.options.default_timeout;
+        let deadline = accept.deadline.clone();
         Self {
             upstream,
-            deadline: accept.deadline.clone(),
+            deadline: deadline.map(|deadline| deadline.or_after(default)),
             extensions: std::mem::take(&mut head.extensions),
             limit: core.options.reply_limit(),
             streams: route.is_none_or(|route| route.streaming.from_server()),

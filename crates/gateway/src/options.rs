@@ -38,6 +38,10 @@ pub struct Options {
     /// The largest message of a reply, in bytes, where that is to be another
     /// than of a request; `None` by default.
     pub max_reply_size: Option<usize>,
+    /// How long a call may take whose client says nothing of it; for ever by
+    /// default. The service behind hears of it as of any deadline, and what a
+    /// client says comes before it, also when that is longer.
+    pub default_timeout: Option<Duration>,
     /// How JSON is read.
     pub read: ReadOptions,
     /// How JSON is written.
@@ -93,6 +97,7 @@ impl Default for Options {
         Self {
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_reply_size: None,
+            default_timeout: None,
             read: ReadOptions::default(),
             write: WriteOptions::default(),
             errors: None,

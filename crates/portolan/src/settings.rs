@@ -19,6 +19,7 @@ impl Config {
         let defaults = Options::default();
         Options {
             max_message_size: self.max_message_size(),
+            default_timeout: self.limits.default_timeout.map(|time| time.0),
             read: ReadOptions {
                 ignore_unknown: self.json.ignore_unknown.unwrap_or(false),
                 ..defaults.read

@@ -182,6 +182,92 @@ fn a_body_that_stops_coming() {
     server.unharmed();
 }
 
+/// A call whose request never ends, and what became of it.
+async fn left_open(server: &Server, path: &str, timeout: &[(&str, &str)]) -> http::HeaderMap {
+    let mut http2 = Http2::connect(server.address()).await;
+    let mut request = http::Request::post(format!("http://test/somafractalmemory.v1.{path}"))
+        .header("content-type", "application/grpc")
+        .header("te", "trailers");
+    for (name, value) in timeout {
+        request = request.header(*name, *value);
+    }
+    let (answer, _body) = http2
+        .send
+        .send_request(request.body(()).unwrap(), false)
+        .unwrap();
+    answer.await.unwrap().headers().clone()
+}
+
+/// What `--default-timeout 2s` does to calls that name no deadline, wherever
+/// the service is. One that names a longer one has it.
+async fn keeps_to_the_default(server: &Server) {
+    for path in [
+        "MemoryService/StoreMemory",
+        "MemoryService/BatchStoreMemories",
+    ] {
+        let begin = Instant::now();
+        let headers = left_open(server, path, &[]).await;
+        in_time(begin);
+        assert_eq!(headers["grpc-status"], "4", "{path} {headers:?}");
+    }
+    let begin = Instant::now();
+    let headers = left_open(
+        server,
+        "MemoryService/StoreMemory",
+        &[("grpc-timeout", "3S")],
+    )
+    .await;
+    assert_eq!(headers["grpc-status"], "4", "{headers:?}");
+    assert!(begin.elapsed() >= Duration::from_secs(3));
+
+    let mut stream = connect(server.address());
+    let begin = Instant::now();
+    stream
+        .write_all(b"POST /v1/memories HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: 100\r\n\r\n{\"content\":")
+        .unwrap();
+    let answer = Answer::all(&listen(&stream)).remove(0);
+    in_time(begin);
+    assert_eq!(
+        (answer.status, &answer.json()["code"]),
+        (504, &4.into()),
+        "{answer:?}"
+    );
+    server.unharmed();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_holds_for_the_services_of_the_server() {
+    let folder = Folder::new();
+    let server = Server::start(&folder, &["--default-timeout", "2s"]);
+    keeps_to_the_default(&server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_holds_for_calls_through_a_gateway() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let url = upstream.url();
+    let gateway = Server::gateway(&front, &["--upstream", &url, "--default-timeout", "2s"]);
+    keeps_to_the_default(&gateway).await;
+    upstream.unharmed();
+}
+
+/// A time that no call to an upstream keeps to: those that the gateway makes
+/// for itself have all the time they need, and so has a client that says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_default_is_not_for_the_gateways_own_calls() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let url = upstream.url();
+    let gateway = Server::gateway(&front, &["--upstream", &url, "--default-timeout", "0"]);
+    let answer = gateway.http("GET /v1/metrics", &["x-request-timeout: 60"], "");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let answer = gateway.http("GET /v1/metrics", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 504"), "{answer}");
+    let log = gateway.log();
+    assert!(!log.contains("cannot ask"), "{log}");
+}
+
 #[tokio::test]
 async fn a_deadline_that_has_passed_already() {
     let folder = Folder::new();

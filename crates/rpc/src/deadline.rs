@@ -25,6 +25,15 @@ impl Deadline {
         Self(Some(Instant::now() + timeout.min(LONGEST)))
     }
 
+    /// This one, or else so long from now, if there is such a time.
+    #[must_use]
+    pub fn or_after(self, timeout: Option<Duration>) -> Self {
+        match timeout {
+            Some(timeout) if self == Self::NEVER => Self::after(timeout),
+            _ => self,
+        }
+    }
+
     /// The moment, if there is one.
     #[must_use]
     pub fn instant(self) -> Option<Instant> {
@@ -168,6 +177,17 @@ mod tests {
             assert_eq!(parse_seconds(text), None, "{text}");
         }
         let _ = Deadline::after(Duration::MAX);
+    }
+
+    #[test]
+    fn a_default_holds_where_nothing_is_said() {
+        let hour = Deadline::after(Duration::from_secs(3600));
+        let second = Some(Duration::from_secs(1));
+        assert_eq!(hour.or_after(second), hour);
+        assert_eq!(hour.or_after(None), hour);
+        assert_eq!(Deadline::NEVER.or_after(None), Deadline::NEVER);
+        let left = Deadline::NEVER.or_after(second).remaining().unwrap();
+        assert!(left <= Duration::from_secs(1), "{left:?}");
     }
 
     #[test]

@@ -7,12 +7,12 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use http::Version;
 use http_body_util::BodyExt;
-use portolan_gateway::{Body, Code, Options, Outcome};
+use portolan_gateway::{Body, Code, Gateway, Options, Outcome};
 use tower_service::Service;
 
 use crate::client::{ALL, Wire, request, send};
 use crate::contract::Item;
-use crate::upstream::{before, frame, headers, reply, shelf_with};
+use crate::upstream::{Upstream, before, frame, headers, reply, shelf_with};
 
 /// Counts what is alive.
 #[derive(Clone)]
@@ -42,12 +42,13 @@ impl Drop for Guard {
 }
 
 /// A service that never answers, or says one thing and then nothing.
-fn silent(
-    alive: &Alive,
-    speaks_first: bool,
-) -> portolan_gateway::Gateway<crate::upstream::Upstream> {
+fn silent(alive: &Alive, speaks_first: bool) -> Gateway<Upstream> {
+    silent_with(Options::default(), alive, speaks_first)
+}
+
+fn silent_with(options: Options, alive: &Alive, speaks_first: bool) -> Gateway<Upstream> {
     let alive = alive.clone();
-    before(Options::default(), move |request| {
+    before(options, move |request| {
         let guard = alive.guard();
         async move {
             if !speaks_first {
@@ -101,6 +102,75 @@ async fn deadlines_end_a_call() {
             assert_eq!(alive.count(), 0, "{wire:?} {method} {speaks_first}");
         }
     }
+}
+
+/// Holds calls to three seconds that say nothing themselves.
+fn three_seconds() -> Options {
+    Options {
+        default_timeout: Some(Duration::from_secs(3)),
+        ..Options::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_ends_calls_that_name_no_deadline() {
+    for wire in ALL {
+        for (method, speaks_first) in [
+            ("Act", false),
+            ("Act", true),
+            ("List", false),
+            ("List", true),
+        ] {
+            let alive = Alive::new();
+            let gateway = silent_with(three_seconds(), &alive, speaks_first);
+            // What a client says counts, be it shorter or longer.
+            for (timeout, ends_at) in [(None, 3000), (Some(1000), 1000), (Some(9000), 9000)] {
+                let timeout = timeout.map(|millis| wire.timeout(millis));
+                let headers = timeout.iter();
+                let headers: Vec<_> = headers.map(|(name, value)| (*name, &**value)).collect();
+                let begin = tokio::time::Instant::now();
+                let said = wire
+                    .call(&gateway, method, &[Item::default()], &headers)
+                    .await;
+                assert_eq!(said.code, 4, "{wire:?} {method}");
+                let waited = begin.elapsed().as_millis();
+                assert!(
+                    (ends_at..ends_at + 10).contains(&waited),
+                    "{wire:?} {waited}"
+                );
+                assert_eq!(alive.count(), 0, "{wire:?} {method}");
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_is_passed_on_unless_the_client_says_otherwise() {
+    let (gateway, seen) = shelf_with(three_seconds());
+    for wire in ALL {
+        for (said, passed_on) in [(None, "3000000u"), (Some(9000), "9000000u")] {
+            let said = said.map(|millis| wire.timeout(millis));
+            let headers: Vec<_> = said.iter().map(|(name, value)| (*name, &**value)).collect();
+            wire.call(&gateway, "Act", &[Item::default()], &headers)
+                .await;
+            let (_, headers) = seen.lock().unwrap().pop_front().unwrap();
+            assert_eq!(headers["grpc-timeout"], passed_on, "{wire:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_default_holds_for_what_the_contracts_do_not_have() {
+    let alive = Alive::new();
+    let gateway = silent_with(three_seconds(), &alive, false);
+    let headers = [("content-type", "application/grpc"), ("te", "trailers")];
+    let mut unknown = request("POST", "/other.v1.Service/Act", &headers, Body::empty());
+    *unknown.version_mut() = Version::HTTP_2;
+    let begin = tokio::time::Instant::now();
+    let answer = send(&gateway, unknown).await;
+    assert_eq!(answer.header("grpc-status"), "4");
+    assert_eq!(begin.elapsed().as_secs(), 3);
+    assert_eq!(alive.count(), 0);
 }
 
 #[tokio::test(start_paused = true)]

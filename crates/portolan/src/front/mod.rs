@@ -119,7 +119,7 @@ impl State {
         let upstreams = config
             .upstreams
             .iter()
-            .map(|upstream| Upstream::open(upstream, &config.limits))
+            .map(Upstream::open)
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self {
             source: Source::of(&config),

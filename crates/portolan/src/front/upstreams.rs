@@ -23,10 +23,9 @@ pub(crate) struct Upstream {
 }
 
 impl Upstream {
-    pub(crate) fn open(config: &config::Upstream, limits: &config::Limits) -> anyhow::Result<Self> {
+    pub(crate) fn open(config: &config::Upstream) -> anyhow::Result<Self> {
         let name = config.url.0.clone();
-        let channel =
-            channel(config, limits).with_context(|| format!("cannot use the upstream {name}"))?;
+        let channel = channel(config).with_context(|| format!("cannot use the upstream {name}"))?;
         Ok(Self {
             name,
             services: config.services.clone(),
@@ -35,7 +34,7 @@ impl Upstream {
     }
 }
 
-fn channel(config: &config::Upstream, limits: &config::Limits) -> anyhow::Result<Channel> {
+fn channel(config: &config::Upstream) -> anyhow::Result<Channel> {
     let endpoints = std::iter::once(&config.url).chain(&config.and);
     let endpoints = endpoints
         .map(|url| {
@@ -55,9 +54,6 @@ fn channel(config: &config::Upstream, limits: &config::Limits) -> anyhow::Result
     }
     if let Some(timeout) = config.connect_timeout {
         builder = builder.connect_timeout(timeout.0);
-    }
-    if let Some(timeout) = limits.default_timeout {
-        builder = builder.default_timeout(timeout.0);
     }
     if let Some(service) = &config.health_check {
         builder = builder.health_check(service.clone());
@@ -143,7 +139,7 @@ mod tests {
     fn upstream(url: &str, services: &[&str]) -> Upstream {
         let mut config = config::Upstream::at(url.parse().unwrap());
         config.services = services.iter().map(ToString::to_string).collect();
-        Upstream::open(&config, &config::Limits::default()).unwrap()
+        Upstream::open(&config).unwrap()
     }
 
     #[tokio::test]

@@ -7,7 +7,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::meet::{Heard, connect, serve};
 use crate::contract::{Any, Item, RpcStatus};
-use crate::upstream::{answering, before, said, shelf, trailers_only};
+use crate::upstream::{answering, before, said, shelf, shelf_with, trailers_only};
 
 fn assert_ends(heard: &Heard, code: u16, message: &str, name: &str) {
     let (close, reason) = heard.close.clone().expect("a close");
@@ -186,6 +186,24 @@ async fn deadlines_are_kept() {
     let timeout = [("x-request-timeout", "20ms")];
     let talk = connect(silent, "/v1/items?count=1", &timeout).await;
     assert_ends(&talk.rest().await, 4, message, "silence");
+}
+
+#[tokio::test]
+async fn a_default_deadline_is_kept() {
+    let options = Options {
+        default_timeout: Some(Duration::from_millis(20)),
+        ..Options::default()
+    };
+    let address = serve(shelf_with(options).0).await;
+    let message = "the deadline passed before the call was over";
+    let talk = connect(address, "/v1/items:chat", &[]).await;
+    assert_ends(&talk.rest().await, 4, message, "nothing said");
+    // A client may have more time, when it says so.
+    let mut talk = connect(address, "/v1/items:chat", &[("grpc-timeout", "1H")]).await;
+    talk.say("{}").await;
+    assert_eq!(talk.next_text().await, "{}");
+    talk.done().await;
+    assert_eq!(talk.rest().await.code(), 1000);
 }
 
 #[tokio::test]
