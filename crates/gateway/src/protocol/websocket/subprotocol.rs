@@ -10,7 +10,7 @@
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-use http::header::{ORIGIN, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
+use http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::metadata::belongs_to_hop;
@@ -116,13 +116,24 @@ fn offered(headers: &HeaderMap) -> impl Iterator<Item = &str> {
 fn read(header: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = header.rsplit_once('.')?;
     let name = HeaderName::try_from(name).ok()?;
-    // What describes the request itself is not for a page to change.
-    let own = belongs_to_hop(name.as_str()) || name == ORIGIN || name.as_str().starts_with("sec-");
-    if own {
+    if !may_be_set_by_a_page(name.as_str()) {
         return None;
     }
     let value = HeaderValue::from_bytes(&BASE64.decode(value).ok()?).ok()?;
     Some((name, value))
+}
+
+/// Whether it is for a page to set a header of this name. What describes the
+/// request and its way is not: the names that browsers keep for themselves (the
+/// Fetch standard, "forbidden request-header"), and those by which proxies say
+/// who the client is.
+fn may_be_set_by_a_page(name: &str) -> bool {
+    const PREFIXES: [&str; 4] = ["sec-", "proxy-", "access-control-request-", "x-forwarded-"];
+    let kept = matches!(
+        name,
+        "origin" | "referer" | "cookie" | "date" | "via" | "forwarded" | "x-real-ip"
+    );
+    !kept && !belongs_to_hop(name) && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -176,6 +187,42 @@ mod tests {
         let before = all.clone();
         lift_websocket_headers(&mut all);
         assert_eq!(all, before);
+    }
+
+    #[test]
+    fn a_page_does_not_say_who_the_client_is_or_how_it_came() {
+        for name in [
+            "forwarded",
+            "x-forwarded-for",
+            "X-Forwarded-Proto",
+            "x-forwarded-anything",
+            "x-real-ip",
+            "via",
+            "host",
+            "origin",
+            "referer",
+            "cookie",
+            "connection",
+            "keep-alive",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "content-length",
+            "proxy-authorization",
+            "sec-websocket-key",
+            "access-control-request-method",
+        ] {
+            let mut all = HeaderMap::new();
+            all.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+            let offered =
+                format!("portolan.json, portolan.header.x-a.YQ, portolan.header.{name}.YQ");
+            all.insert(SEC_WEBSOCKET_PROTOCOL, offered.try_into().unwrap());
+            lift_websocket_headers(&mut all);
+            assert!(!all.contains_key(name), "{name}");
+            assert_eq!(all["x-a"], "a", "{name}");
+            assert_eq!(all[SEC_WEBSOCKET_PROTOCOL], "portolan.json", "{name}");
+        }
     }
 
     #[test]
