@@ -104,10 +104,12 @@ impl Report {
     }
 }
 
-/// Whether an RPC is of the gateway itself, which every gateway has.
+/// Whether an RPC, `/service/method` or `service.method`, is of the gateway
+/// itself.
 fn is_own(rpc: &str) -> bool {
     let rpc = rpc.trim_start_matches('/');
-    rpc.starts_with("grpc.health.v1.") || rpc.starts_with("grpc.reflection.v1")
+    let service = rpc.rsplit_once(['/', '.']);
+    service.is_some_and(|(service, _)| front::contracts::is_own(service))
 }
 
 fn is_about_own(finding: &Finding) -> bool {
@@ -129,5 +131,35 @@ fn row(route: RouteEntry<'_>) -> Row {
             RouteKind::Named => "named",
         },
         place: route.place().map(ToString::to_string),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gateways_own_are_known_by_either_name() {
+        for (rpc, own) in [
+            ("/grpc.health.v1.Health/Check", true),
+            ("grpc.health.v1.Health.Check", true),
+            (
+                "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+                true,
+            ),
+            (
+                "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                true,
+            ),
+            ("/grpc.health.v1.Healthy/Check", false),
+            (
+                "/grpc.reflection.v1beta.ServerReflection/ServerReflectionInfo",
+                false,
+            ),
+            ("a.S.M", false),
+            ("", false),
+        ] {
+            assert_eq!(is_own(rpc), own, "{rpc}");
+        }
     }
 }

@@ -11,7 +11,7 @@ use tonic::codec::CompressionEncoding::Gzip;
 use tonic::service::Routes;
 use tower_service::Service;
 
-use super::contracts::Contracts;
+use super::contracts::{Contracts, is_own};
 use crate::encoding::InKind;
 
 /// The services that a gateway has itself: health and reflection.
@@ -34,10 +34,6 @@ impl Own {
             .prepare();
         Ok(Self(Recover::new(InKind(routes))))
     }
-
-    fn has(path: &str) -> bool {
-        path.starts_with("/grpc.health.v1.Health/") || path.starts_with("/grpc.reflection.v1")
-    }
 }
 
 /// A service of the gateway's own or of an upstream, by the path.
@@ -45,6 +41,12 @@ impl Own {
 pub(crate) struct Behind<U> {
     pub(crate) own: Own,
     pub(crate) upstreams: U,
+}
+
+/// The service of `/service/method`.
+fn service_of(path: &str) -> &str {
+    let path = path.strip_prefix('/').unwrap_or(path);
+    path.rsplit_once('/').map_or(path, |(service, _)| service)
 }
 
 type Answer = Result<Response<Body>, BoxError>;
@@ -70,7 +72,7 @@ where
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         use futures_util::TryFutureExt;
 
-        if Own::has(request.uri().path()) {
+        if is_own(service_of(request.uri().path())) {
             let answer = self.own.0.call(request);
             Either::Left(Box::pin(async move {
                 let response = answer.await.map_err(BoxError::from)?;
@@ -78,6 +80,24 @@ where
             }))
         } else {
             Either::Right(self.upstreams.call(request).map_err(Into::into))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_names_its_service() {
+        for (path, service) in [
+            ("/a.S/M", "a.S"),
+            ("a.S/M", "a.S"),
+            ("/a.S", "a.S"),
+            ("/", ""),
+            ("", ""),
+        ] {
+            assert_eq!(service_of(path), service, "{path}");
         }
     }
 }

@@ -21,6 +21,11 @@ const OWN: [(&str, &[u8]); 3] = [
     ),
 ];
 
+/// Whether a service is the gateway's own, which every gateway has.
+pub(crate) fn is_own(service: &str) -> bool {
+    OWN.iter().any(|(own, _)| *own == service)
+}
+
 /// Descriptor sets that go together.
 #[derive(Clone, Debug)]
 pub(crate) struct Contracts {
@@ -85,7 +90,7 @@ impl Contracts {
         self.schema
             .services()
             .map(portolan_schema::Service::name)
-            .filter(|name| OWN.iter().all(|(own, _)| own != name))
+            .filter(|name| !is_own(name))
     }
 }
 
