@@ -1,10 +1,13 @@
-//! Contracts out of files: `.proto` files compiled, descriptor sets read.
+//! Contracts out of files: `.proto` files compiled, descriptor sets read, and
+//! rules that take the place of theirs.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use portolan_schema::Schema;
+use portolan_schema::http::ServiceConfig;
 use protox::file::{
     ChainFileResolver, File, FileResolver, GoogleFileResolver, IncludeFileResolver,
 };
@@ -55,10 +58,7 @@ impl Files {
             sets.push(self.compile()?);
         }
         for path in &self.descriptors {
-            sets.push(fs::read(path).map_err(|error| {
-                let reason = files::reason(&error);
-                anyhow::anyhow!("cannot read the descriptors {}: {reason}", path.display())
-            })?);
+            sets.push(files::read("descriptors", path)?);
         }
         Ok(sets)
     }
@@ -80,10 +80,8 @@ impl Files {
         let mut roots: Vec<PathBuf> = self.include.clone();
         let mut sources = Vec::new();
         for path in &self.proto {
-            let kind = fs::metadata(path).map_err(|error| {
-                let reason = files::reason(&error);
-                anyhow::anyhow!("cannot read {}: {reason}", path.display())
-            })?;
+            let kind = fs::metadata(path)
+                .map_err(|error| files::cannot_read("contracts", path, &error))?;
             let before = sources.len();
             walk(path, &mut sources)
                 .with_context(|| format!("cannot read the folder {}", path.display()))?;
@@ -121,6 +119,21 @@ impl Files {
         }
         Ok(compiler.encode_file_descriptor_set())
     }
+}
+
+/// The rules of service configurations, the first before the last.
+pub(crate) fn rules(paths: &[PathBuf]) -> anyhow::Result<Vec<ServiceConfig>> {
+    let rules = paths.iter().map(|path| {
+        let text = files::read_text("service configuration", path)?;
+        Ok(ServiceConfig::parse(&path.display().to_string(), &text)?)
+    });
+    rules.collect()
+}
+
+/// Contracts with rules in place of their own; the last that speak of a method
+/// count.
+pub(crate) fn with_rules(schema: Schema, rules: &[ServiceConfig]) -> Schema {
+    rules.iter().fold(schema, Schema::with_service_config)
 }
 
 /// The name under which a file is imported: that below the first root that has
@@ -176,8 +189,6 @@ impl FileResolver for BuiltIn {
 
 #[cfg(test)]
 mod tests {
-    use portolan_schema::Schema;
-
     use super::*;
 
     fn write(folder: &Path, name: &str, text: &str) -> PathBuf {

@@ -1,10 +1,27 @@
-//! Files that a crash of the machine leaves whole: what has its name has its
-//! contents too, and keeps both.
+//! Files, read with a reason when that fails, and written so that a crash of the
+//! machine leaves them whole: what has its name has its contents too, and keeps
+//! both.
 
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Write};
 use std::path::Path;
+
+/// Reads a file; an error says what it was to be, such as `key`, and why not.
+pub(crate) fn read(what: &str, path: &Path) -> anyhow::Result<Vec<u8>> {
+    fs::read(path).map_err(|error| cannot_read(what, path, &error))
+}
+
+/// The same, of text in UTF-8.
+pub(crate) fn read_text(what: &str, path: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(path).map_err(|error| cannot_read(what, path, &error))
+}
+
+/// The error of a file that cannot be read.
+pub(crate) fn cannot_read(what: &str, path: &Path, error: &io::Error) -> anyhow::Error {
+    let reason = reason(error);
+    anyhow::anyhow!("cannot read the {what} {}: {reason}", path.display())
+}
 
 /// Writes a file so that a crash leaves the old one or the new one.
 pub(crate) fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
@@ -67,6 +84,24 @@ mod tests {
             write(&path, contents.as_bytes()).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
             assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_named_with_the_reason() {
+        let folder = tempfile::tempdir().unwrap();
+        let binary = folder.path().join("binary");
+        fs::write(&binary, b"\xff").unwrap();
+        assert_eq!(read("key", &binary).unwrap(), b"\xff");
+        let missing = folder.path().join("missing");
+        for (path, reason) in [
+            (&*binary, "it is not UTF-8 text"),
+            (&missing, "no such file or folder"),
+            (folder.path(), "it is a folder"),
+        ] {
+            let error = read_text("rules", path).unwrap_err().to_string();
+            let expected = format!("cannot read the rules {}: {reason}", path.display());
+            assert_eq!(error, expected);
         }
     }
 

@@ -16,6 +16,7 @@ use tonic::service::Routes;
 use tower_layer::Layer;
 
 use crate::config::Config;
+use crate::contracts;
 use crate::documented::{Documented, documented};
 use crate::encoding::InKind;
 
@@ -74,11 +75,7 @@ pub(crate) fn compose(
         .add_service(reflection::v1alpha(CONTRACTS)?.compressed(Gzip))
         .prepare();
     let schema = Schema::from_descriptor_sets(CONTRACTS)?;
-    let schema = config
-        .rules()?
-        .iter()
-        .fold(schema, Schema::with_service_config);
-    let schema = Arc::new(schema);
+    let schema = Arc::new(contracts::with_rules(schema, &config.rules()?));
     let gateway = GatewayLayer::with_options(Arc::clone(&schema), options)
         .layer(Recover::new(InKind(routes)));
     let described = [

@@ -8,7 +8,7 @@ use portolan_server::{Cors, Limits};
 use portolan_transcode::{PrintDefaults, ReadOptions, WriteOptions};
 
 use crate::config::{self, Clients, Config};
-use crate::files;
+use crate::contracts;
 
 /// How long running calls may take to finish, unless told otherwise.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -108,16 +108,7 @@ impl Config {
 
     /// The rules of the service configurations, the first before the last.
     pub(crate) fn rules(&self) -> anyhow::Result<Vec<ServiceConfig>> {
-        let files = self.routes.service_config.iter();
-        let rules = files.map(|path| {
-            let name = path.display().to_string();
-            let text = std::fs::read_to_string(path).map_err(|error| {
-                let reason = files::reason(&error);
-                anyhow::anyhow!("cannot read the service configuration {name}: {reason}")
-            })?;
-            Ok(ServiceConfig::parse(&name, &text)?)
-        });
-        rules.collect()
+        contracts::rules(&self.routes.service_config)
     }
 
     /// The largest message in bytes.

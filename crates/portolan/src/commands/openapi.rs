@@ -9,10 +9,9 @@ use anyhow::{Context, bail};
 use clap::ValueEnum;
 use portolan_gateway::{ErrorStyle, OpenApi, OpenApiOptions, RouteKinds, Security};
 use portolan_schema::Schema;
-use portolan_schema::http::ServiceConfig;
 
 use crate::config::Errors;
-use crate::contracts::Files;
+use crate::contracts::{Files, rules, with_rules};
 use crate::{files, output, services};
 
 #[derive(Debug, clap::Args)]
@@ -182,7 +181,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         descriptors: contracts.descriptors,
     };
     let mut options = info.options();
-    let mut schema = if files.is_empty() {
+    let schema = if files.is_empty() {
         options.title.get_or_insert_with(|| "Portolan".to_owned());
         let version = env!("CARGO_PKG_VERSION");
         options.version.get_or_insert_with(|| version.to_owned());
@@ -192,12 +191,7 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Schema::from_descriptor_sets(sets.iter().map(Vec::as_slice))
             .with_context(|| format!("cannot use the contracts of {}", files.names()))?
     };
-    for path in &contracts.service_config {
-        let name = path.display().to_string();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| anyhow::anyhow!("cannot read {name}: {}", files::reason(&error)))?;
-        schema = schema.with_service_config(&ServiceConfig::parse(&name, &text)?);
-    }
+    let schema = with_rules(schema, &rules(&contracts.service_config)?);
     check_services(&schema, &contracts.service, &files)?;
     for fault in schema.rule_faults() {
         output::warning(&fault.to_string());

@@ -20,6 +20,8 @@ pub(crate) use parts::{
 pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
 pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, TrustedProxy, UpstreamUrl};
 
+use crate::files;
+
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
 #[error("{sentence}")]
@@ -71,10 +73,7 @@ pub(crate) struct Config {
 impl Config {
     /// Reads a file. Paths in it are relative to its folder.
     pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|error| {
-            let reason = crate::files::reason(&error);
-            anyhow::anyhow!("cannot read the configuration {}: {reason}", path.display())
-        })?;
+        let text = files::read_text("configuration", path)?;
         let mut config = Self::parse(&text, &path.display().to_string())?;
         config.settle_paths(path.parent().unwrap_or(Path::new("")));
         config.path = Some(path.to_owned());

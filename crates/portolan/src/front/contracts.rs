@@ -8,6 +8,8 @@ use portolan_schema::Schema;
 use portolan_schema::http::ServiceConfig;
 use portolan_server::{Health, reflection};
 
+use crate::contracts::with_rules;
+
 /// What the gateway itself answers, and the contract of it.
 const OWN: [(&str, &[u8]); 3] = [
     ("grpc.health.v1.Health", Health::FILE_DESCRIPTOR_SET),
@@ -70,8 +72,7 @@ impl Contracts {
                 sets.push(set.into());
             }
         }
-        let schema = rules.iter().fold(link(&sets)?, Schema::with_service_config);
-        let schema = Arc::new(schema);
+        let schema = Arc::new(with_rules(link(&sets)?, rules));
         Ok(Self { sets, schema })
     }
 

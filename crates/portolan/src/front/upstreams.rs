@@ -1,8 +1,6 @@
 //! The upstreams: a channel to each, and which of them has a service.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
-use std::path::Path;
 
 use anyhow::Context;
 use portolan_client::{
@@ -71,8 +69,7 @@ fn channel(config: &config::Upstream) -> anyhow::Result<Channel> {
         builder = builder.call_limit(CallLimit { calls, queued });
     }
     if let Some(path) = &config.service_config {
-        let text = String::from_utf8(read(path)?)
-            .with_context(|| format!("{} is not UTF-8 text", path.display()))?;
+        let text = files::read_text("service config", path)?;
         let config = ServiceConfig::from_json(&text)
             .with_context(|| format!("cannot use {}", path.display()))?;
         builder = builder.service_config(config);
@@ -83,10 +80,13 @@ fn channel(config: &config::Upstream) -> anyhow::Result<Channel> {
 fn tls(config: &config::UpstreamTls) -> anyhow::Result<Tls> {
     let mut tls = Tls::new();
     if let Some(ca) = &config.ca {
-        tls = tls.roots(read(ca)?);
+        tls = tls.roots(files::read("certificates", ca)?);
     }
     match (&config.cert, &config.key) {
-        (Some(cert), Some(key)) => tls = tls.identity(read(cert)?, read(key)?),
+        (Some(cert), Some(key)) => {
+            let cert = files::read("certificate", cert)?;
+            tls = tls.identity(cert, files::read("key", key)?);
+        }
         (None, None) => {}
         _ => anyhow::bail!("a client certificate needs its key; give both cert and key"),
     }
@@ -97,13 +97,6 @@ fn tls(config: &config::UpstreamTls) -> anyhow::Result<Tls> {
         tls = tls.dangerously_skip_verification();
     }
     Ok(tls)
-}
-
-fn read(path: &Path) -> anyhow::Result<Vec<u8>> {
-    fs::read(path).map_err(|error| {
-        let reason = files::reason(&error);
-        anyhow::anyhow!("cannot read {}: {reason}", path.display())
-    })
 }
 
 /// Which upstream a call goes to. What the configuration says of an upstream

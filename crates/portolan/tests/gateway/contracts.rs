@@ -136,7 +136,7 @@ fn wrong_contracts_are_named_at_the_start() {
                 "--listen",
                 "127.0.0.1:0",
             ],
-            "error: cannot read nowhere: no such file or folder\n",
+            "error: cannot read the contracts nowhere: no such file or folder\n",
         ),
         (
             &["gateway", "--config", "nowhere.yaml"],
