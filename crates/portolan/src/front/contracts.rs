@@ -8,6 +8,7 @@ use portolan_schema::Schema;
 use portolan_schema::http::ServiceConfig;
 use portolan_server::{Health, reflection};
 
+use super::source::Part;
 use crate::contracts::with_rules;
 
 /// What the gateway itself answers, and the contract of it.
@@ -40,7 +41,7 @@ impl Contracts {
     /// does not go with those before it is left out, unless it is the only one,
     /// and told to `complain`. The rules take the place of those in the contracts.
     pub(crate) fn merge(
-        parts: &[(String, Arc<[u8]>)],
+        parts: &[Part],
         rules: &[ServiceConfig],
         mut complain: impl FnMut(String),
     ) -> anyhow::Result<Self> {
@@ -81,11 +82,6 @@ impl Contracts {
         Self::merge(&[], &[], drop)
     }
 
-    /// Whether these say the same.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.sets == other.sets
-    }
-
     /// The services behind the gateway.
     pub(crate) fn services(&self) -> impl Iterator<Item = &str> {
         self.schema
@@ -103,7 +99,7 @@ fn link(sets: &[Arc<[u8]>]) -> Result<Schema, portolan_schema::Error> {
 mod tests {
     use super::*;
 
-    fn part(name: &str, source: &str) -> (String, Arc<[u8]>) {
+    fn part(name: &str, source: &str) -> Part {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(name), source).unwrap();
         let files = crate::contracts::Files {
@@ -121,8 +117,6 @@ mod tests {
         let contracts = Contracts::merge(&[part("a.proto", A)], &[], drop).unwrap();
         assert_eq!(contracts.services().collect::<Vec<_>>(), ["a.S"]);
         assert!(contracts.schema.service("grpc.health.v1.Health").is_some());
-        assert!(contracts.is(&contracts.clone()));
-        assert!(!contracts.is(&Contracts::none().unwrap()));
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::live::Live;
 use behind::{Behind, Own};
 use contracts::Contracts;
 use entry::Entry;
-use source::Source;
+use source::{Gathered, Source};
 use upstreams::Upstream;
 
 /// What every request goes to.
@@ -110,6 +110,8 @@ struct State {
     upstreams: Vec<Upstream>,
     source: Source,
     rules: Vec<ServiceConfig>,
+    /// What the contracts were made of.
+    gathered: Gathered,
     contracts: Contracts,
 }
 
@@ -126,23 +128,25 @@ impl State {
             rules: config.rules()?,
             config,
             upstreams,
+            gathered: Gathered::default(),
             contracts: Contracts::none()?,
         })
     }
 
-    /// Gets the contracts; whether they are others than before. Of an upstream
-    /// that cannot be asked the last ones that it told count.
+    /// Gets the contracts; whether they, or who has which service, are others
+    /// than before.
     async fn gather(&mut self) -> anyhow::Result<bool> {
-        let parts = self.source.gather(&self.upstreams).await?;
-        if parts.is_empty() {
+        let gathered = self.source.gather(&self.upstreams).await?;
+        // To link them costs far more than to compare them, and mostly they are
+        // the same.
+        if gathered == self.gathered || gathered.parts.is_empty() {
             return Ok(false);
         }
-        let contracts = Contracts::merge(&parts, &self.rules, |complaint| {
+        self.contracts = Contracts::merge(&gathered.parts, &self.rules, |complaint| {
             tracing::warn!("{complaint}");
         })?;
-        let changed = !contracts.is(&self.contracts);
-        self.contracts = contracts;
-        Ok(changed)
+        self.gathered = gathered;
+        Ok(true)
     }
 
     /// The service for this state of things.
@@ -152,7 +156,7 @@ impl State {
         }
         let behind = Behind {
             own: Own::new(health, &self.contracts)?,
-            upstreams: upstreams::table(&self.upstreams, &self.source.listed()),
+            upstreams: upstreams::table(&self.upstreams, &self.gathered.services),
         };
         let nothing_known = self.contracts.services().next().is_none();
         let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
@@ -174,5 +178,69 @@ impl State {
             Arc::clone(&self.contracts.schema),
             self.config.gateway_options(),
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use portolan_server::{Listener, Server};
+
+    use super::*;
+    use crate::config;
+
+    /// What serves the contracts of a folder, with reflection.
+    async fn of_folder(folder: &Path) -> Current {
+        let mut config = Config::default();
+        config.contracts.proto = Some(vec![folder.into()]);
+        let mut state = State::open(config).unwrap();
+        assert!(state.gather().await.unwrap());
+        state.serve(&Health::new(Vec::<String>::new())).unwrap()
+    }
+
+    fn write(folder: &Path, service: &str) {
+        let text = format!(
+            "syntax = \"proto3\"; package a; message {service}M {{}} \
+             service {service} {{ rpc R({service}M) returns ({service}M); }}"
+        );
+        std::fs::write(folder.join(format!("{service}.proto")), text).unwrap();
+    }
+
+    #[tokio::test]
+    async fn contracts_are_linked_again_only_when_they_change() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), "A");
+        let upstream = Live::new(of_folder(folder.path()).await);
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let mut config = Config::default();
+        config
+            .upstreams
+            .push(config::Upstream::at(listener.url().parse().unwrap()));
+        let server = Server::new(upstream.clone()).listen(listener);
+        let stop = CancellationToken::new();
+        let serving = tokio::spawn(server.serve(stop.clone().cancelled_owned()));
+
+        let mut state = State::open(config).unwrap();
+        assert!(state.gather().await.unwrap(), "at first there were none");
+        let schema = Arc::clone(&state.contracts.schema);
+        for _ in 0..2 {
+            assert!(!state.gather().await.unwrap());
+            assert!(Arc::ptr_eq(&schema, &state.contracts.schema));
+        }
+        write(folder.path(), "B");
+        upstream.replace(of_folder(folder.path()).await);
+        assert!(state.gather().await.unwrap());
+        let services: Vec<_> = state.contracts.services().collect();
+        assert_eq!(services, ["a.A", "a.B"]);
+
+        // One that is silent keeps what it told.
+        let schema = Arc::clone(&state.contracts.schema);
+        stop.cancel();
+        let _ = serving.await.unwrap();
+        while state.source.silence().is_none() {
+            assert!(!state.gather().await.unwrap());
+        }
+        assert!(Arc::ptr_eq(&schema, &state.contracts.schema));
     }
 }

@@ -1,6 +1,5 @@
 //! Where a gateway's contracts come from: files, or the upstreams themselves.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +18,15 @@ const SILENT: Duration = Duration::from_secs(1);
 
 /// A set of contracts with the name of where it comes from.
 pub(crate) type Part = (String, Arc<[u8]>);
+
+/// What a source gave.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Gathered {
+    /// The contracts; none while no upstream has told any.
+    pub(crate) parts: Vec<Part>,
+    /// Which services each upstream told of, by its name.
+    pub(crate) services: HashMap<String, Vec<String>>,
+}
 
 /// A source of contracts.
 #[derive(Debug)]
@@ -60,36 +68,32 @@ impl Source {
         }
     }
 
-    /// The contracts, as far as they are to be had.
+    /// The contracts, as far as they are to be had. Of an upstream that cannot be
+    /// asked, what it told last counts.
     ///
     /// # Errors
     /// When files cannot be read or compiled.
-    pub(crate) async fn gather(&mut self, upstreams: &[Upstream]) -> anyhow::Result<Vec<Part>> {
+    pub(crate) async fn gather(&mut self, upstreams: &[Upstream]) -> anyhow::Result<Gathered> {
         match self {
             Self::Files(files) => {
                 let name = files.names();
                 let files = files.clone();
                 let sets = tokio::task::spawn_blocking(move || files.read()).await??;
-                Ok(sets
-                    .into_iter()
-                    .map(|set| (name.clone(), set.into()))
-                    .collect())
+                let parts = sets.into_iter().map(|set| (name.clone(), set.into()));
+                Ok(Gathered {
+                    parts: parts.collect(),
+                    services: HashMap::new(),
+                })
             }
             Self::Upstreams(told) => {
                 told.ask(upstreams).await;
                 let known = told.contracts.iter();
-                Ok(known
-                    .map(|(name, set)| (name.clone(), Arc::clone(set)))
-                    .collect())
+                let parts = known.map(|(name, set)| (name.clone(), Arc::clone(set)));
+                Ok(Gathered {
+                    parts: parts.collect(),
+                    services: told.services.clone(),
+                })
             }
-        }
-    }
-
-    /// Which services each upstream told of, by its name.
-    pub(crate) fn listed(&self) -> Cow<'_, HashMap<String, Vec<String>>> {
-        match self {
-            Self::Files(_) => Cow::Owned(HashMap::new()),
-            Self::Upstreams(told) => Cow::Borrowed(&told.services),
         }
     }
 
