@@ -5,7 +5,6 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
-use http_body::Body as _;
 
 use crate::Body;
 use crate::compression::{gunzip, gzip};
@@ -135,19 +134,6 @@ fn takes_gzip(request: &HeaderMap) -> bool {
         any |= name == "*" && taken;
     }
     any
-}
-
-/// The head of a response, with the length that the body would have had
-/// (RFC 9110 §9.3.2).
-pub(super) fn without_body(mut response: Response<Body>) -> Response<Body> {
-    let body = std::mem::take(response.body_mut());
-    if response.status() == StatusCode::OK
-        && let Some(length) = body.size_hint().exact()
-    {
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-    response
 }
 
 #[cfg(test)]

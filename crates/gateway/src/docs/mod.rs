@@ -19,7 +19,7 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::openapi::{OpenApi, OpenApiOptions};
-use crate::protocol::{Eventually, bare};
+use crate::protocol::{Eventually, bare, without_body};
 use crate::route::named;
 use crate::{Body, BoxError};
 use asset::Asset;
@@ -130,7 +130,7 @@ where
         Either::Right(Box::pin(async move {
             let response = shelf.answer(wanted, &headers).await;
             Ok(if head_only {
-                asset::without_body(response)
+                without_body(response)
             } else {
                 response
             })

@@ -1,6 +1,7 @@
 //! Wire protocols, seen from the client's side: how a request becomes a call,
 //! and how a reply becomes a response.
 
+mod base64url;
 mod codec;
 mod connect;
 mod grpc;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use http::request::Parts;
 use http::{Response, StatusCode, header};
+use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 
 use crate::call::{Call, Reply};
@@ -123,6 +125,21 @@ fn media_type(head: &Parts) -> Cow<'_, str> {
 pub(crate) fn bare(status: StatusCode) -> Response<Body> {
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;
+    response
+}
+
+/// The head of a response, with the length that the body would have had
+/// (RFC 9110 §9.3.2).
+pub(crate) fn without_body(mut response: Response<Body>) -> Response<Body> {
+    let body = std::mem::take(response.body_mut());
+    // One that says that nothing changed leaves the length out, which would have
+    // to be that of what has not changed (RFC 9110 §15.4.5).
+    if response.status() != StatusCode::NOT_MODIFIED
+        && let Some(length) = body.size_hint().exact()
+    {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, length.into());
+    }
     response
 }
 

@@ -1,19 +1,12 @@
 //! The query of a unary GET (Connect, "Unary-Get-Request").
 
-use base64::Engine;
-use base64::alphabet::URL_SAFE;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use bytes::Bytes;
 use percent_encoding::percent_decode_str;
 
 use crate::compression::{Encoding, not_spoken};
+use crate::protocol::base64url;
 use crate::protocol::codec::Codec;
 use crate::{Code, Status};
-
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// The decoded value of a parameter.
 fn parameter(query: &str, name: &str) -> Option<Vec<u8>> {
@@ -42,9 +35,8 @@ pub(super) fn message(query: &str, limit: usize) -> Result<Bytes, Status> {
     }
     let mut message = parameter(query, "message").unwrap_or_default();
     if parameter(query, "base64").is_some_and(|value| value == b"1") {
-        message = BASE64
-            .decode(&message)
-            .map_err(|_| invalid("the query parameter `message` is not URL-safe base64"))?;
+        message = base64url::decode(&message)
+            .ok_or_else(|| invalid("the query parameter `message` is not URL-safe base64"))?;
     }
     let compression = parameter(query, "compression").unwrap_or_default();
     let encoding = match compression.as_slice() {

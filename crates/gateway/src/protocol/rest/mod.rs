@@ -12,11 +12,12 @@ mod stream;
 use std::ops::Range;
 use std::sync::Arc;
 
-use ::http_body::Body as _;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 
-use super::{Accept, Accepted, Core, Eventually, Exchange, Protocol, method_not_allowed};
+use super::{
+    Accept, Accepted, Core, Eventually, Exchange, Protocol, method_not_allowed, without_body,
+};
 use crate::call::{Call, Reply};
 use crate::compression::Encoding;
 use crate::route::{Binding, Matched, RouteKind};
@@ -175,17 +176,6 @@ impl Exchange for RestExchange {
             }
         })
     }
-}
-
-/// The head of a response, with the length that the body would have had
-/// (RFC 9110 §9.3.2).
-fn without_body(mut response: Response<Body>) -> Response<Body> {
-    let body = std::mem::take(response.body_mut());
-    if let Some(length) = body.size_hint().exact() {
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, length.into());
-    }
-    response
 }
 
 impl RestExchange {

@@ -7,13 +7,11 @@
 //! the subprotocol it means; it is taken for the header of that name and never
 //! chosen.
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::metadata::belongs_to_hop;
+use crate::protocol::base64url;
 
 /// Answers as JSON in text frames.
 const JSON: &str = "portolan.json";
@@ -21,12 +19,6 @@ const JSON: &str = "portolan.json";
 const PROTO: &str = "portolan.proto";
 /// A header: its name, a dot and its value follow.
 const HEADER: &str = "portolan.header.";
-
-/// The value of a subprotocol has no `=`, which a token may not contain.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 
 /// How a client wants its answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,7 +111,7 @@ fn read(header: &str) -> Option<(HeaderName, HeaderValue)> {
     if !may_be_set_by_a_page(name.as_str()) {
         return None;
     }
-    let value = HeaderValue::from_bytes(&BASE64.decode(value).ok()?).ok()?;
+    let value = HeaderValue::from_bytes(&base64url::decode(value.as_bytes())?).ok()?;
     Some((name, value))
 }
 
