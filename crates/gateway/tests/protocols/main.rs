@@ -12,6 +12,7 @@ mod contract;
 mod equal;
 mod errors;
 mod faults;
+mod flow;
 mod http_body;
 mod limits;
 mod metadata;

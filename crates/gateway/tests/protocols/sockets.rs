@@ -1,17 +1,14 @@
 //! Streams of REST over real connections of both kinds of HTTP: both directions
 //! at once, and who is slow or goes is felt on the other side.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http::{Request, Response};
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use portolan_gateway::{Body, BoxError, Options};
@@ -19,12 +16,9 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
 use crate::contract::Item;
+use crate::flow::{MUCH, PIECE, fed, settled};
 use crate::upstream::{Messages, before, frame, headers, reply, shelf};
 use crate::websocket::meet::{LONGEST, serve};
-
-/// Far more than sockets and the gateway hold together.
-const MUCH: usize = 64 * 1024 * 1024;
-const PIECE: usize = 64 * 1024;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Http {
@@ -66,33 +60,12 @@ fn request(http: Http, method: &str, address: SocketAddr, path: &str) -> http::r
     }
 }
 
-/// A body that the test feeds.
-fn fed() -> (mpsc::Sender<Bytes>, Body) {
-    let (sender, receiver) = mpsc::channel::<Bytes>(1);
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        let bytes = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))
-    });
-    (sender, Body::new(StreamBody::new(stream)))
-}
-
 async fn next(body: &mut Incoming) -> Option<Bytes> {
     loop {
         let frame = tokio::time::timeout(LONGEST, body.frame()).await;
         let frame = frame.expect("something comes")?.unwrap();
         if let Ok(data) = frame.into_data() {
             return Some(data);
-        }
-    }
-}
-
-/// Waits until something has not changed for a while.
-async fn settled(count: &AtomicUsize) -> usize {
-    loop {
-        let before = count.load(Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        if before > 0 && count.load(Ordering::Relaxed) == before {
-            return before;
         }
     }
 }

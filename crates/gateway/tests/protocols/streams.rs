@@ -1,27 +1,14 @@
 //! Streams while they flow.
 
-use std::convert::Infallible;
-
 use bytes::Bytes;
-use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::BodyExt;
 use portolan_gateway::{Body, Options};
-use tokio::sync::mpsc;
 use tower_service::Service;
 
 use crate::client::{Wire, post_json, request, send};
 use crate::contract::{Item, Place};
+use crate::flow::fed;
 use crate::upstream::{shelf, shelf_with};
-
-/// A body that the test feeds.
-fn fed() -> (mpsc::Sender<Bytes>, Body) {
-    let (sender, receiver) = mpsc::channel::<Bytes>(1);
-    let stream = futures_util::stream::unfold(receiver, |mut receiver| async move {
-        let bytes = receiver.recv().await?;
-        Some((Ok::<_, Infallible>(Frame::data(bytes)), receiver))
-    });
-    (sender, Body::new(StreamBody::new(stream)))
-}
 
 #[tokio::test]
 async fn a_reply_comes_before_the_request_has_ended() {

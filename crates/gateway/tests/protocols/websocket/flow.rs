@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use portolan_gateway::{BoxError, Options};
@@ -11,22 +10,8 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::meet::{LONGEST, connect, connect_http2, serve};
 use crate::contract::Item;
+use crate::flow::{MUCH, PIECE, settled};
 use crate::upstream::{Messages, before, frame, headers, reply};
-
-/// Far more than sockets and the gateway hold together.
-const MUCH: usize = 64 * 1024 * 1024;
-const PIECE: usize = 64 * 1024;
-
-/// Waits until something has not changed for a while.
-async fn settled(count: &AtomicUsize) -> usize {
-    loop {
-        let before = count.load(Ordering::Relaxed);
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        if before > 0 && count.load(Ordering::Relaxed) == before {
-            return before;
-        }
-    }
-}
 
 #[tokio::test]
 async fn a_slow_reader_holds_up_the_service() {
