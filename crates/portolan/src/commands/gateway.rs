@@ -9,7 +9,7 @@ use std::time::Duration;
 use portolan_server::Server;
 
 use crate::config::{Balance, Config, Time, Upstream, UpstreamTls, UpstreamUrl};
-use crate::flags::{ServerFlags, put, yes};
+use crate::flags::{ServerFlags, put};
 use crate::front::Front;
 use crate::listening::{self, Listeners};
 use crate::signals::Signals;
@@ -149,7 +149,8 @@ impl Arguments {
         };
         for upstream in &mut config.upstreams {
             put(&mut upstream.balance, flags.balance);
-            put(&mut upstream.tls, tls.is_something().then(|| tls.clone()));
+            let said = tls != UpstreamTls::default();
+            put(&mut upstream.tls, said.then(|| tls.clone()));
         }
         let flags = &self.contracts;
         let said = |paths: &Vec<PathBuf>| (!paths.is_empty()).then(|| paths.clone());
@@ -158,16 +159,6 @@ impl Arguments {
         put(&mut config.contracts.descriptors, said(&flags.descriptors));
         put(&mut config.contracts.refresh, flags.refresh);
         Ok(config)
-    }
-}
-
-impl UpstreamTls {
-    /// Whether a flag said anything.
-    fn is_something(&self) -> bool {
-        self.ca.is_some()
-            || self.cert.is_some()
-            || self.server_name.is_some()
-            || yes(self.insecure).is_some()
     }
 }
 

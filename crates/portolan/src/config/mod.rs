@@ -47,6 +47,7 @@ pub(crate) struct Config {
     /// `Forwarded` and `X-Forwarded-For` say of their clients.
     pub(crate) trusted_proxies: Option<Vec<TrustedProxy>>,
     /// The gRPC servers that `portolan gateway` stands in front of.
+    #[serde(deserialize_with = "upstream::checked")]
     pub(crate) upstreams: Vec<Upstream>,
     /// Where the contracts come from, when the upstreams have no reflection.
     pub(crate) contracts: Contracts,
@@ -189,6 +190,25 @@ mod tests {
     }
 
     #[test]
+    fn a_queue_needs_a_limit_to_wait_for() {
+        let text = "listen: []\nupstreams:\n  - url: http://a:1\n    max_queue: 4\n";
+        let error = Config::parse(text, "portolan.yaml")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("portolan.yaml:")
+                && error.ends_with(
+                    "max_queue of the upstream http://a:1 needs max_concurrency: calls wait only \
+                     when it says how many may run; set both or neither"
+                ),
+            "{error}"
+        );
+        let text = format!("{text}    max_concurrency: 2\n");
+        let config = Config::parse(&text, "portolan.yaml").unwrap();
+        assert_eq!(config.upstreams[0].max_queue, Some(4));
+    }
+
+    #[test]
     fn paths_are_those_of_the_files_folder() {
         let mut config =
             Config::parse("contracts: {descriptors: [a.binpb, /b.binpb]}", "x").unwrap();
@@ -206,5 +226,7 @@ mod tests {
         for key in ["listen", "upstreams", "routes", "json", "limits", "cors"] {
             assert!(schema["properties"][key].is_object(), "{key}");
         }
+        let needs = &schema["$defs"]["Upstream"]["dependentRequired"]["max_queue"];
+        assert_eq!(needs[0], "max_concurrency");
     }
 }

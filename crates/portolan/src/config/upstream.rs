@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
 use super::{Time, UpstreamUrl};
 
 /// One gRPC server, or several that are the same.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(extend("dependentRequired" = {"max_queue": ["max_concurrency"]}))]
 pub(crate) struct Upstream {
     /// Where it is.
     pub(crate) url: UpstreamUrl,
@@ -39,8 +41,8 @@ pub(crate) struct Upstream {
     /// How many calls may run at a time; any number by default.
     #[schemars(range(min = 1))]
     pub(crate) max_concurrency: Option<usize>,
-    /// How many more may wait when so many run; none by default. The others
-    /// answer RESOURCE_EXHAUSTED.
+    /// How many more may wait when as many run as `max_concurrency` says; none
+    /// by default. The others answer RESOURCE_EXHAUSTED.
     pub(crate) max_queue: Option<usize>,
 }
 
@@ -62,6 +64,18 @@ impl Upstream {
         }
     }
 
+    /// What single keys do not show to be wrong.
+    fn check(&self) -> Result<(), String> {
+        if self.max_queue.is_some() && self.max_concurrency.is_none() {
+            return Err(format!(
+                "max_queue of the upstream {} needs max_concurrency: calls wait only when it says \
+                 how many may run; set both or neither",
+                self.url.0
+            ));
+        }
+        Ok(())
+    }
+
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let tls = self.tls.iter_mut().flat_map(|tls| {
             [&mut tls.ca, &mut tls.cert, &mut tls.key]
@@ -70,6 +84,17 @@ impl Upstream {
         });
         tls.chain(&mut self.service_config)
     }
+}
+
+/// Reads upstreams, and refuses those whose keys do not go together.
+pub(super) fn checked<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<Upstream>, D::Error> {
+    let upstreams = Vec::<Upstream>::deserialize(deserializer)?;
+    for upstream in &upstreams {
+        upstream.check().map_err(D::Error::custom)?;
+    }
+    Ok(upstreams)
 }
 
 /// How calls are spread over addresses.
@@ -87,7 +112,7 @@ pub(crate) enum Balance {
 }
 
 /// How an upstream is reached by TLS.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct UpstreamTls {
     /// Who signs the upstream's certificate, as PEM; by default whom the system
