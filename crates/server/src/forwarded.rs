@@ -1,24 +1,27 @@
 //! Who a client is when proxies stand in between. They say so in `Forwarded`
 //! (RFC 7239) or `X-Forwarded-For`, and so can anybody: what they say counts only
-//! as far as the proxies are known.
+//! as far as the proxies are known. A server that is a proxy itself says it to
+//! the next one.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
-use http::header::FORWARDED;
-use http::{HeaderMap, HeaderName};
+use http::header::{FORWARDED, HOST};
+use http::{HeaderMap, HeaderName, HeaderValue, Request};
 
 use crate::{Error, Peer};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 /// What a stranger says about the way of a request, and must not be believed.
-const HEARSAY: [HeaderName; 6] = [
+static HEARSAY: [HeaderName; 6] = [
     FORWARDED,
     X_FORWARDED_FOR,
-    HeaderName::from_static("x-forwarded-host"),
+    X_FORWARDED_HOST,
     HeaderName::from_static("x-forwarded-port"),
-    HeaderName::from_static("x-forwarded-proto"),
+    X_FORWARDED_PROTO,
     HeaderName::from_static("x-real-ip"),
 ];
 /// How many proxies are gone through at most, from the last one back.
@@ -121,15 +124,9 @@ impl Proxies {
     /// Who sent a request that this peer handed over. What a stranger says of
     /// that is taken out of the headers.
     pub(crate) fn client(&self, peer: Peer, headers: &mut HeaderMap) -> Option<Client> {
-        let own = peer.address().map(|address| address.ip().to_canonical());
-        let is_trusted = match own {
-            Some(address) => self.trusts(address),
-            None => self.0.iter().any(|proxy| proxy.0 == Place::Unix),
-        };
-        if !is_trusted {
-            for name in HEARSAY {
-                headers.remove(name);
-            }
+        let own = address_of(peer);
+        if !self.trusts_peer(peer) {
+            forget_hearsay(headers);
             return own.map(Client);
         }
         let way = match headers.contains_key(FORWARDED) {
@@ -149,9 +146,64 @@ impl Proxies {
         client.map(Client)
     }
 
+    /// Whether what this peer says of clients counts.
+    pub(crate) fn trusts_peer(&self, peer: Peer) -> bool {
+        match address_of(peer) {
+            Some(address) => self.trusts(address),
+            None => self.0.iter().any(|proxy| proxy.0 == Place::Unix),
+        }
+    }
+
     fn trusts(&self, address: IpAddr) -> bool {
         self.0.iter().any(|proxy| proxy.has(address))
     }
+}
+
+/// Says in a request whom it comes from, for whoever is behind: the peer at the
+/// end of `X-Forwarded-For`, and how and under which name the client came unless
+/// a trusted proxy has said so. What others have said is taken out.
+pub(crate) fn pass_on<I>(peer: Peer, is_trusted: bool, secure: bool, request: &mut Request<I>) {
+    let host = match request.uri().authority() {
+        Some(authority) => {
+            let host = authority.as_str();
+            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+            HeaderValue::try_from(host).ok()
+        }
+        None => request.headers().get(HOST).cloned(),
+    };
+    let headers = request.headers_mut();
+    if !is_trusted {
+        forget_hearsay(headers);
+    }
+    if let Some(address) = address_of(peer) {
+        // On one line, since many read only the first.
+        let lines = headers.get_all(X_FORWARDED_FOR).iter();
+        let mut way = lines.fold(Vec::new(), |mut way, line| {
+            way.extend_from_slice(line.as_bytes());
+            way.extend_from_slice(b", ");
+            way
+        });
+        way.extend_from_slice(address.to_string().as_bytes());
+        if let Ok(way) = HeaderValue::try_from(way) {
+            headers.insert(X_FORWARDED_FOR, way);
+        }
+    }
+    let scheme = HeaderValue::from_static(if secure { "https" } else { "http" });
+    headers.entry(X_FORWARDED_PROTO).or_insert(scheme);
+    if let Some(host) = host {
+        headers.entry(X_FORWARDED_HOST).or_insert(host);
+    }
+}
+
+fn forget_hearsay(headers: &mut HeaderMap) {
+    for name in &HEARSAY {
+        headers.remove(name);
+    }
+}
+
+/// An IPv4 address that is written as IPv6 is the same.
+fn address_of(peer: Peer) -> Option<IpAddr> {
+    peer.address().map(|address| address.ip().to_canonical())
 }
 
 /// The addresses of `X-Forwarded-For`, the last first.
@@ -320,5 +372,65 @@ mod tests {
             let expected = format!("`{text}` is no proxy: write an address, a network");
             assert!(error.starts_with(&expected), "{error}");
         }
+    }
+
+    fn passed_on(peer: &str, trusted: bool, mut request: Request<()>) -> Vec<String> {
+        let peer = match peer {
+            "unix" => Peer::Unix,
+            address => Peer::Tcp(address.parse().unwrap()),
+        };
+        pass_on(peer, trusted, true, &mut request);
+        let headers = request.headers().iter();
+        let headers = headers.filter(|(name, _)| *name != HOST);
+        let mut lines: Vec<_> = headers
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    #[test]
+    fn the_next_one_hears_of_the_client() {
+        let said = || {
+            Request::get("/a")
+                .header(HOST, "api.example:8443")
+                .header("forwarded", "for=203.0.113.9")
+                .header("x-real-ip", "203.0.113.9")
+                .header("x-forwarded-for", "203.0.113.9")
+                .header("x-forwarded-for", "192.0.2.7")
+                .header("x-forwarded-proto", "http")
+                .header("x-forwarded-host", "www.example")
+                .body(())
+                .unwrap()
+        };
+        // A stranger's words are not passed on.
+        let own = [
+            "x-forwarded-for: 198.51.100.1",
+            "x-forwarded-host: api.example:8443",
+            "x-forwarded-proto: https",
+        ];
+        assert_eq!(passed_on("198.51.100.1:80", false, said()), own);
+        let silent = Request::get("https://user@api.example:8443/a").body(());
+        let silent = silent.unwrap();
+        assert_eq!(passed_on("[::ffff:198.51.100.1]:80", true, silent), own);
+        // Those of a trusted proxy are, and its own address.
+        assert_eq!(
+            passed_on("10.0.0.1:80", true, said()),
+            [
+                "forwarded: for=203.0.113.9",
+                "x-forwarded-for: 203.0.113.9, 192.0.2.7, 10.0.0.1",
+                "x-forwarded-host: www.example",
+                "x-forwarded-proto: http",
+                "x-real-ip: 203.0.113.9",
+            ]
+        );
+        // Who has no address has none to add.
+        assert_eq!(
+            passed_on("unix", false, said()),
+            [
+                "x-forwarded-host: api.example:8443",
+                "x-forwarded-proto: https"
+            ]
+        );
     }
 }

@@ -37,6 +37,7 @@ pub struct Server<S> {
     cors: Option<Cors>,
     limits: Limits,
     proxies: Option<Proxies>,
+    forwards: bool,
     drain_timeout: Duration,
 }
 
@@ -61,6 +62,7 @@ impl<S> Server<S> {
             cors: None,
             limits: Limits::default(),
             proxies: None,
+            forwards: false,
             drain_timeout: DRAIN_TIMEOUT,
         }
     }
@@ -106,6 +108,18 @@ impl<S> Server<S> {
         self
     }
 
+    /// Tells the service whom a request comes from, as proxies tell whoever is
+    /// behind them: the peer's address at the end of `X-Forwarded-For`, and
+    /// `X-Forwarded-Proto` and `X-Forwarded-Host` unless a proxy that is
+    /// [trusted](Self::trust) has said them. What others say in these headers, in
+    /// `Forwarded` and in `X-Real-IP` is taken out. Without this headers pass as
+    /// they come.
+    #[must_use]
+    pub fn forward_clients(mut self) -> Self {
+        self.forwards = true;
+        self
+    }
+
     /// What clients may cost.
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -142,7 +156,8 @@ impl<S> Server<S> {
         let connections =
             Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
         let tunnels = Tunnels::new(tasks.clone(), abort.clone());
-        let edge = Edge::new(self.service, self.metrics, self.cors, self.proxies, tunnels);
+        let edge = Edge::new(self.service, self.metrics, self.cors, self.proxies, tunnels)
+            .forwarding(self.forwards);
         let mut renewed: Vec<&Tls> = Vec::new();
         for tls in self.listeners.iter().filter_map(Listener::tls_of) {
             if !renewed.iter().any(|known| known.is_same(tls)) {

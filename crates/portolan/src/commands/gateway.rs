@@ -189,6 +189,7 @@ async fn serve(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode>
     let listeners = Listeners::bind(&config, &LISTEN)?;
     let front = Front::open(config.clone(), move || arguments.configuration()).await?;
     let server = Server::new(front.service())
+        .forward_clients()
         .health(front.health())
         .metrics(listening::metrics());
     listeners.serve(server, &config, &signals).await?;

@@ -4,6 +4,7 @@
 
 mod contracts;
 mod faults;
+mod forwarded;
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -21,7 +21,7 @@ use http_body_util::{Either, Full};
 use tower_service::Service;
 
 use crate::connection::Running;
-use crate::forwarded::Proxies;
+use crate::forwarded::{self, Proxies};
 use crate::request_body::Came;
 use crate::{BoxError, Client, Cors, Metrics, Peer, metrics};
 use observe::{Observation, Observed, Piece};
@@ -35,6 +35,10 @@ pub(crate) struct Edge<S> {
     metrics: Metrics,
     cors: Option<Arc<Cors>>,
     proxies: Option<Arc<Proxies>>,
+    /// Whether the service hears of clients as from a proxy.
+    forwards: bool,
+    /// Whether requests come by TLS.
+    secure: bool,
     tunnels: Tunnels,
 }
 
@@ -54,8 +58,20 @@ impl<S> Edge<S> {
             metrics,
             cors: cors.map(Arc::new),
             proxies: proxies.map(Arc::new),
+            forwards: false,
+            secure: false,
             tunnels,
         }
+    }
+
+    /// Tells the service of clients, as proxies do.
+    pub(crate) fn forwarding(self, forwards: bool) -> Self {
+        Self { forwards, ..self }
+    }
+
+    /// For a connection that is encrypted, or not.
+    pub(crate) fn over(self, secure: bool) -> Self {
+        Self { secure, ..self }
     }
 
     /// Answers one request.
@@ -86,6 +102,11 @@ impl<S> Edge<S> {
             };
             if let Some(client) = client {
                 request.extensions_mut().insert(client);
+            }
+            if self.forwards {
+                let proxies = self.proxies.as_deref();
+                let is_trusted = proxies.is_some_and(|proxies| proxies.trusts_peer(peer));
+                forwarded::pass_on(peer, is_trusted, self.secure, &mut request);
             }
         }
         // Only now, since a page may put headers beside those of its browser.
