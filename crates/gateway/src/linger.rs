@@ -1,10 +1,13 @@
 //! What an early answer owes an HTTP/1.1 client: that the rest of its request
-//! is read.
+//! is read, or else that the answer's head announces the end of the connection.
 //!
 //! A server that answers and closes while a client still sends makes the client
 //! lose the answer: the unread bytes turn the close into a reset (RFC 9112
-//! §9.6). So the rest is read and thrown away, up to a size and a time, and only while it keeps
-//! coming: an answer is not held back for a client that has stopped sending.
+//! §9.6). So the rest is read and thrown away, up to a size and a time, and only
+//! while it keeps coming: an answer is not held back for a client that has
+//! stopped sending. And a server that closes a connection without the word
+//! `close` in its last head (§9.6) makes the client lose the answer after this
+//! one, whose request may be on its way by then.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +15,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Response, Version, header, request::Parts};
+use http::{HeaderValue, Response, StatusCode, Version, header, request::Parts};
 use http_body::{Body as _, Frame, SizeHint};
 
 use crate::BoxError;
@@ -30,10 +33,8 @@ const IDLE: Duration = Duration::from_millis(100);
 #[derive(Clone, Default)]
 pub(crate) struct Unread(Option<Arc<Mutex<Shared>>>);
 
-#[derive(Default)]
 struct Shared {
-    /// Until its end was read.
-    body: Option<Body>,
+    rest: Rest,
     /// Whether anything was asked of it.
     polled: bool,
     /// Whether the client sends nothing before it is asked to, which the first
@@ -41,7 +42,18 @@ struct Shared {
     waits: bool,
     /// Who waits for the next piece.
     reader: Option<Waker>,
-    taken: bool,
+}
+
+/// What is left of a request.
+enum Rest {
+    /// Its end was not read yet.
+    Coming(Body),
+    /// Nothing.
+    Read,
+    /// It failed, so nobody knows where the next request begins.
+    Broken,
+    /// It was taken away from its reader.
+    Taken,
 }
 
 impl Unread {
@@ -52,49 +64,66 @@ impl Unread {
             return (body, Self(None));
         }
         let shared = Arc::new(Mutex::new(Shared {
-            body: Some(body),
+            rest: Rest::Coming(body),
+            polled: false,
             waits: head.headers.contains_key(header::EXPECT),
-            ..Shared::default()
+            reader: None,
         }));
         (Body::new(Watched(Arc::clone(&shared))), Self(Some(shared)))
     }
 
-    /// Sees to it that a response arrives: one that is complete waits for the
-    /// rest of the request, and a stream does so at its end.
-    pub(crate) async fn settle(self, response: Response<Body>) -> Response<Body> {
-        if self.0.is_none() {
+    /// Sees to it that a response arrives, and the one after it: one that is
+    /// complete waits for the rest of the request, and so does a stream that
+    /// begins when nobody reads the request any more. Any other stream waits at
+    /// its end.
+    pub(crate) async fn settle(self, mut response: Response<Body>) -> Response<Body> {
+        let Some(shared) = &self.0 else {
+            return response;
+        };
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             return response;
         }
-        if response.body().size_hint().exact().is_none() {
-            return response.map(|body| {
-                Body::new(Lingering {
-                    body: Some(body),
-                    unread: self,
-                    drain: None,
-                })
-            });
+        // One reference is this.
+        let is_held = Arc::strong_count(shared) > 1;
+        if response.body().size_hint().exact().is_some() || !is_held {
+            if !self.drain().await {
+                announce_close(&mut response);
+            }
+            return response;
         }
-        let mut response = response;
-        if !self.drain().await {
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        // Its head goes out before anybody knows whether the rest will come.
+        if !lock(shared).is_read() {
+            announce_close(&mut response);
         }
-        response
+        response.map(|body| {
+            Body::new(Lingering {
+                body: Some(body),
+                unread: self,
+                drain: None,
+            })
+        })
     }
 
     /// Reads the rest; false when there is too much of it, or it does not come.
     async fn drain(self) -> bool {
-        let Some(mut body) = self.0.and_then(|shared| lock(&shared).take()) else {
+        let Some(shared) = self.0 else {
             return true;
+        };
+        let mut body = {
+            let mut shared = lock(&shared);
+            match shared.take() {
+                Some(body) => body,
+                None => return shared.is_read(),
+            }
         };
         let read = async {
             let mut size = 0;
             while let Ok(next) = tokio::time::timeout(IDLE, messages::next_data(&mut body)).await {
-                let Ok(Some(data)) = next else {
-                    return true;
-                };
-                size += data.len();
+                match next {
+                    Ok(Some(data)) => size += data.len(),
+                    Ok(None) => return true,
+                    Err(_) => return false,
+                }
                 if size > MOST {
                     return false;
                 }
@@ -111,12 +140,33 @@ impl Shared {
         if self.waits && !self.polled {
             return None;
         }
-        self.taken = true;
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
-        self.body.take()
+        if !matches!(self.rest, Rest::Coming(_)) {
+            return None;
+        }
+        match std::mem::replace(&mut self.rest, Rest::Taken) {
+            Rest::Coming(body) => Some(body),
+            _ => None,
+        }
     }
+
+    /// Whether there is nothing left.
+    fn is_read(&self) -> bool {
+        match &self.rest {
+            Rest::Coming(body) => body.is_end_stream(),
+            Rest::Read => true,
+            Rest::Broken | Rest::Taken => false,
+        }
+    }
+}
+
+/// Tells the client that this is the last answer on its connection, which the
+/// server then sees to.
+fn announce_close(response: &mut Response<Body>) {
+    let close = HeaderValue::from_static("close");
+    response.headers_mut().insert(header::CONNECTION, close);
 }
 
 fn lock(shared: &Mutex<Shared>) -> MutexGuard<'_, Shared> {
@@ -137,36 +187,39 @@ impl http_body::Body for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut shared = lock(&self.0);
         shared.polled = true;
-        let Some(body) = &mut shared.body else {
-            return Poll::Ready(match shared.taken {
-                true => Some(Err("the call was over before its request".into())),
-                false => None,
-            });
+        let body = match &mut shared.rest {
+            Rest::Coming(body) => body,
+            Rest::Read | Rest::Broken => return Poll::Ready(None),
+            Rest::Taken => {
+                let error = "the call was over before its request";
+                return Poll::Ready(Some(Err(error.into())));
+            }
         };
         let Poll::Ready(frame) = Pin::new(body).poll_frame(context) else {
             shared.reader = Some(context.waker().clone());
             return Poll::Pending;
         };
-        if !matches!(frame, Some(Ok(_))) {
-            shared.body = None;
+        match frame {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => shared.rest = Rest::Broken,
+            None => shared.rest = Rest::Read,
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        let shared = lock(&self.0);
-        match &shared.body {
-            Some(body) => body.is_end_stream(),
-            None => !shared.taken,
+        match &lock(&self.0).rest {
+            Rest::Coming(body) => body.is_end_stream(),
+            Rest::Read | Rest::Broken => true,
+            Rest::Taken => false,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
-        let shared = lock(&self.0);
-        shared
-            .body
-            .as_ref()
-            .map_or_else(SizeHint::default, http_body::Body::size_hint)
+        match &lock(&self.0).rest {
+            Rest::Coming(body) => body.size_hint(),
+            _ => SizeHint::default(),
+        }
     }
 }
 
@@ -202,7 +255,7 @@ impl http_body::Body for Lingering {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream;
+    use futures_util::{StreamExt, stream};
     use http_body_util::{BodyExt, StreamBody};
 
     use super::*;
@@ -218,7 +271,10 @@ mod tests {
         (head, Body::new(StreamBody::new(frames)), read)
     }
 
-    use futures_util::StreamExt;
+    fn closes(response: &Response<Body>) -> bool {
+        let connection = response.headers().get(header::CONNECTION);
+        connection.is_some_and(|value| value == "close")
+    }
 
     #[tokio::test]
     async fn the_rest_of_a_request_is_read_before_a_complete_answer() {
@@ -227,7 +283,7 @@ mod tests {
         drop(body);
         let response = unread.settle(Response::new(Body::from(vec![1]))).await;
         assert_eq!(*read.lock().unwrap(), 10);
-        assert!(!response.headers().contains_key(header::CONNECTION));
+        assert!(!closes(&response));
     }
 
     #[tokio::test]
@@ -236,7 +292,7 @@ mod tests {
         let (body, unread) = Unread::watch(&head, body);
         drop(body);
         let response = unread.settle(Response::new(Body::from(vec![1]))).await;
-        assert_eq!(response.headers()[header::CONNECTION], "close");
+        assert!(closes(&response));
         assert_eq!(*read.lock().unwrap(), MOST / 1024 + 1);
     }
 
@@ -249,7 +305,7 @@ mod tests {
         let reader = tokio::spawn(async move { held.frame().await });
         tokio::task::yield_now().await;
         let response = unread.settle(Response::new(Body::from(vec![1]))).await;
-        assert_eq!(response.headers()[header::CONNECTION], "close");
+        assert!(closes(&response));
         assert!(reader.await.unwrap().unwrap().is_err());
     }
 
@@ -264,8 +320,9 @@ mod tests {
                 assert!(body.frame().await.is_some());
             }
             drop(body);
-            unread.settle(Response::new(Body::from(vec![1]))).await;
+            let response = unread.settle(Response::new(Body::from(vec![1]))).await;
             assert_eq!(*read.lock().unwrap(), rest, "{asks}");
+            assert_eq!(closes(&response), !asks);
         }
     }
 
@@ -295,22 +352,75 @@ mod tests {
                 "{:?}",
                 begin.elapsed()
             );
-            assert_eq!(response.headers()[header::CONNECTION], "close");
+            assert!(closes(&response));
         }
+    }
+
+    #[tokio::test]
+    async fn a_request_that_breaks_off_closes_the_connection() {
+        for reads in [true, false] {
+            let (head, _, _) = request(0);
+            let broken = stream::iter([Err::<Frame<Bytes>, BoxError>("broken".into())]);
+            let (mut body, unread) = Unread::watch(&head, Body::new(StreamBody::new(broken)));
+            if reads {
+                assert!(body.frame().await.unwrap().is_err());
+                assert!(body.frame().await.is_none());
+            }
+            drop(body);
+            let response = unread.settle(Response::new(Body::from(vec![1]))).await;
+            assert!(closes(&response), "{reads}");
+        }
+    }
+
+    fn streamed() -> Response<Body> {
+        let piece = Ok::<_, BoxError>(Frame::data(Bytes::from_static(b"x")));
+        Response::new(Body::new(StreamBody::new(stream::iter([piece]))))
     }
 
     #[tokio::test]
     async fn a_streamed_answer_reads_it_at_its_end() {
         let (head, body, read) = request(10);
-        let (body, unread) = Unread::watch(&head, body);
-        drop(body);
-        let answer = StreamBody::new(stream::iter([Ok::<_, BoxError>(Frame::data(
-            Bytes::from_static(b"x"),
-        ))]));
-        let mut response = unread.settle(Response::new(Body::new(answer))).await;
+        let (_held, unread) = Unread::watch(&head, body);
+        let mut response = unread.settle(streamed()).await;
+        assert!(closes(&response), "it may or may not be read by then");
         assert!(response.body_mut().frame().await.is_some());
         assert_eq!(*read.lock().unwrap(), 0);
         assert!(response.body_mut().frame().await.is_none());
         assert_eq!(*read.lock().unwrap(), 10);
+    }
+
+    #[tokio::test]
+    async fn a_streamed_answer_keeps_the_connection_when_nobody_else_reads() {
+        let (head, body, read) = request(10);
+        let (mut body, unread) = Unread::watch(&head, body);
+        while body.frame().await.is_some() {}
+        assert!(!closes(&unread.settle(streamed()).await), "it was read");
+        drop(body);
+        assert_eq!(*read.lock().unwrap(), 10);
+
+        let (head, body, read) = request(10);
+        let (body, unread) = Unread::watch(&head, body);
+        drop(body);
+        assert!(!closes(&unread.settle(streamed()).await), "nobody reads");
+        assert_eq!(*read.lock().unwrap(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_nobody_waits_for_announces_what_it_does() {
+        let silent = stream::pending::<Result<Frame<Bytes>, BoxError>>();
+        let (head, _, _) = request(0);
+        let (body, unread) = Unread::watch(&head, Body::new(StreamBody::new(silent)));
+        drop(body);
+        assert!(closes(&unread.settle(streamed()).await));
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_becomes_something_else_stays() {
+        let (head, body, read) = request(10);
+        let (_held, unread) = Unread::watch(&head, body);
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+        assert!(!closes(&unread.settle(response).await));
+        assert_eq!(*read.lock().unwrap(), 0);
     }
 }
