@@ -50,8 +50,7 @@ pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
         let Some(strong) = subchannel.upgrade() else {
             return;
         };
-        let Some(connection) = strong.any_connection() else {
-            strong.watched_out();
+        let Some(connection) = strong.watchable() else {
             return;
         };
         drop(strong);
@@ -65,11 +64,11 @@ pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
             deadline: Deadline::NEVER,
             previous_attempts: 0,
         };
+        let mut heard = false;
         let status = match connection.call(&head, upload).await {
             Ok((response, _)) => {
-                drop(connection);
                 let response = response.map(|incoming| Body::new(Watched(incoming)));
-                follow(&subchannel, response).await
+                follow(&subchannel, response, &mut heard).await
             }
             Err((failure, _)) => failure.into_status(),
         };
@@ -77,10 +76,13 @@ pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
             return;
         };
         if status.code() == Code::Unimplemented {
-            // A server without health checks is taken to be well.
-            strong.set_health(Health::Serving);
-            strong.watched_out();
+            strong.unwatchable();
             return;
+        }
+        // A connection that ends, as those of some servers do at a certain age,
+        // says nothing of the others: the next one is asked at once.
+        if heard && !connection.is_open() {
+            continue;
         }
         tracing::debug!(reason = status.message(), "the health watch broke off");
         strong.set_health(Health::NotServing);
@@ -89,8 +91,13 @@ pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
     }
 }
 
-/// Takes what the server says, until it stops. Why it did.
-async fn follow(subchannel: &Weak<Subchannel>, response: http::Response<Body>) -> Status {
+/// Takes what the server says, until it stops, and notes that it was `heard`. Why
+/// it stopped.
+async fn follow(
+    subchannel: &Weak<Subchannel>,
+    response: http::Response<Body>,
+    heard: &mut bool,
+) -> Status {
     let mut messages = match Messages::<Response>::of(response, LIMIT) {
         Ok(messages) => messages,
         Err(status) => return status,
@@ -102,6 +109,7 @@ async fn follow(subchannel: &Weak<Subchannel>, response: http::Response<Body>) -
             Ok(None) => return Status::new(Code::Unavailable, "the server ended it"),
             Err(status) => return status,
         };
+        *heard = true;
         match subchannel.upgrade() {
             Some(strong) => strong.set_health(health),
             None => return Status::new(Code::Cancelled, "nobody is interested"),

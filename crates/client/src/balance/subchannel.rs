@@ -37,6 +37,14 @@ struct State {
     watching: Option<Task>,
 }
 
+impl State {
+    /// Why it is to be left alone, and until when, if that is still to come.
+    fn resting(&self) -> Option<(Instant, &Status)> {
+        let (until, status) = self.resting.as_ref()?;
+        (*until > Instant::now()).then_some((*until, status))
+    }
+}
+
 /// What an address has for a call.
 pub(crate) enum Offer {
     /// A place on a connection.
@@ -107,10 +115,12 @@ impl Subchannel {
         if state.dialing.is_some() {
             return Offer::Soon;
         }
-        if let Some((until, status)) = &state.resting
-            && *until > Instant::now()
-        {
-            return Offer::Failed(status.clone(), *until);
+        if let Some((until, status)) = state.resting() {
+            // One that is full has room again as soon as a call ends.
+            if state.connections.iter().any(Connection::is_open) {
+                return Offer::Soon;
+            }
+            return Offer::Failed(status.clone(), until);
         }
         if state.connections.len() < self.settings.max_connections.max(1) {
             self.dial(&mut state);
@@ -162,7 +172,7 @@ impl Subchannel {
             && !state.connections.is_empty()
             && state.connections.len() < self.settings.max_connections
             && state.dialing.is_none()
-            && state.resting.is_none()
+            && state.resting().is_none()
         {
             self.dial(state);
         }
@@ -234,14 +244,26 @@ impl Subchannel {
         self.changed.all();
     }
 
-    /// Any connection that is open, for calls of our own.
-    pub(super) fn any_connection(&self) -> Option<Connection> {
-        let state = self.lock();
-        state
-            .connections
-            .iter()
-            .find(|connection| connection.is_open())
-            .cloned()
+    /// Any connection that is open, to watch the health on. Without one the
+    /// watch is over: the next connection begins another.
+    pub(super) fn watchable(&self) -> Option<Connection> {
+        let mut state = self.lock();
+        let mut connections = state.connections.iter();
+        let open = connections.find(|connection| connection.is_open()).cloned();
+        if open.is_none() {
+            state.watching = None;
+        }
+        open
+    }
+
+    /// The server has no health checks: it is taken to be well, and the watch is
+    /// over.
+    pub(super) fn unwatchable(&self) {
+        let mut state = self.lock();
+        state.health = Health::Serving;
+        state.watching = None;
+        drop(state);
+        self.changed.all();
     }
 
     pub(super) fn set_health(&self, health: Health) {
@@ -251,11 +273,6 @@ impl Subchannel {
             tracing::debug!(endpoint = %self.dialer.endpoint, address = %self.address, ?health, "health");
             self.changed.all();
         }
-    }
-
-    /// The watch of the health has come to its end.
-    pub(super) fn watched_out(&self) {
-        self.lock().watching = None;
     }
 
     /// Whether outliers are looked for, and this one is left out now.

@@ -4,6 +4,7 @@
 mod balance;
 mod calls;
 mod cancel;
+mod door;
 mod faults;
 mod reflection;
 mod server;

@@ -21,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::{Stream, StreamExt, wrappers::TcpListenerStream};
 use tonic::body::Body as TonicBody;
 use tonic::server::{Grpc, NamedService};
+use tonic::transport::server::Router;
 use tonic_prost::ProstCodec;
 use tower_service::Service;
 
@@ -229,15 +230,42 @@ impl Server {
         choose: impl FnOnce(tonic::transport::Server) -> tonic::transport::Server,
     ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
-        let address = listener.local_addr().unwrap();
         let seen = Arc::<Seen>::default();
         let echo = Echo {
             name,
             seen: Arc::clone(&seen),
         };
+        let server = choose(tonic::transport::Server::builder()).add_service(echo);
+        Self::run(listener, seen, server)
+    }
+
+    /// With this beside the echo.
+    pub(crate) async fn with_health<S>(health: S) -> Self
+    where
+        S: Service<Request<TonicBody>, Response = Response<TonicBody>, Error = Infallible>
+            + NamedService
+            + Clone
+            + Send
+            + Sync
+            + 'static,
+        S::Future: Send + 'static,
+    {
+        let listener = TcpListener::bind(anywhere()).await.unwrap();
+        let seen = Arc::<Seen>::default();
+        let echo = Echo {
+            name: "well",
+            seen: Arc::clone(&seen),
+        };
+        let server = tonic::transport::Server::builder()
+            .add_service(health)
+            .add_service(echo);
+        Self::run(listener, seen, server)
+    }
+
+    fn run(listener: TcpListener, seen: Arc<Seen>, server: Router) -> Self {
+        let address = listener.local_addr().unwrap();
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let incoming = TcpListenerStream::new(listener);
-        let server = choose(tonic::transport::Server::builder()).add_service(echo);
         let task = tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
