@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderName, Response};
 use portolan_rpc::{Body, Code, Deadline, GRPC_STATUS, Status};
 
 use crate::balance::Subchannel;
-use crate::channel::Core;
+use crate::channel::{Core, Observer};
 use crate::reply::{Reply, code_of};
 use crate::service_config::{MethodConfig, RetryPolicy};
 use crate::transport::{Failure, Head, Upload};
@@ -36,6 +36,28 @@ pub(crate) struct Attempts<'a> {
     unprocessed: u32,
     /// Which address has just failed it.
     failed: Option<Arc<Subchannel>>,
+}
+
+/// A wait for a server to answer. Given up at the deadline, it counts against
+/// the server.
+struct Waiting<'a> {
+    observer: Option<Observer>,
+    subchannel: &'a Arc<Subchannel>,
+    deadline: Deadline,
+}
+
+impl Waiting<'_> {
+    fn over(mut self) {
+        self.observer = None;
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(observer) = &self.observer {
+            observer.given_up(self.subchannel, self.deadline);
+        }
+    }
 }
 
 /// What a server wants of those who would try again.
@@ -98,7 +120,14 @@ impl<'a> Attempts<'a> {
                 deadline: self.deadline,
                 previous_attempts: self.made,
             };
-            let status = match lease.connection.call(&head, self.upload).await {
+            let waiting = Waiting {
+                observer: self.core.observer(),
+                subchannel: lease.subchannel(),
+                deadline: self.deadline,
+            };
+            let answered = lease.connection.call(&head, self.upload).await;
+            waiting.over();
+            let status = match answered {
                 Ok((response, upload)) => {
                     let trailers_only = upload.filter(|_| {
                         response.body().is_end_stream()

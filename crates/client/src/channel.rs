@@ -233,7 +233,18 @@ impl Core {
 /// budgeted.
 pub(crate) struct Observer(Arc<Core>);
 
+/// How long before its deadline a call counts as given up for it. Whoever made
+/// the call, a gateway for instance, has a clock that began a moment earlier.
+const EARLY: Duration = Duration::from_millis(10);
+
 impl Observer {
+    /// Nobody waits for the call any more. It failed if that is for its deadline.
+    pub(crate) fn given_up(&self, subchannel: &Arc<Subchannel>, deadline: Deadline) {
+        if deadline.remaining().is_some_and(|left| left <= EARLY) {
+            self.ended(subchannel, Code::DeadlineExceeded);
+        }
+    }
+
     pub(crate) fn ended(&self, subchannel: &Arc<Subchannel>, code: Code) {
         self.0.balancer.note(subchannel, code);
         if code == Code::Ok

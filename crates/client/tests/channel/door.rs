@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use portolan_client::{Backoff, Builder, Channel};
+use portolan_client::{Backoff, Builder, Channel, OutlierDetection, Policy};
 use portolan_rpc::Code;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
@@ -169,5 +169,44 @@ async fn the_end_of_one_connection_says_nothing_of_health() {
     assert_eq!(within(first).await.unwrap(), Code::Unavailable);
     for _ in 0..100 {
         echo(&channel, "on the other").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_does_not_answer_in_time_is_left_out() {
+    let servers = [
+        Server::on(anywhere(), "one").await,
+        Server::on(anywhere(), "two").await,
+    ];
+    let outliers = OutlierDetection {
+        consecutive_failures: 3,
+        base_ejection: Duration::from_secs(600),
+        ..OutlierDetection::default()
+    };
+    let endpoints = servers
+        .each_ref()
+        .map(|server| server.url().parse().unwrap());
+    let channel = Channel::builder(endpoints)
+        .policy(Policy::RoundRobin)
+        .outlier_detection(outliers)
+        .build()
+        .unwrap();
+    let ejected = || channel.addresses().iter().any(|address| address.ejected);
+    within(async {
+        while channel.addresses().iter().any(|one| one.connections == 0) {
+            echo(&channel, "").await.unwrap();
+        }
+    })
+    .await;
+    // Whoever made a call may be the first to see that its time is over, and has
+    // said nothing of the server when it gives up before that.
+    for (patience, timeout, left_out) in [(20, "1H", false), (50, "50m", true)] {
+        for _ in 0..6 {
+            let hang = [("x-hang", "1"), ("grpc-timeout", timeout)];
+            let call = channel.clone().call(request("Unary", message(""), &hang));
+            let waited = tokio::time::timeout(Duration::from_millis(patience), call).await;
+            assert!(!matches!(waited, Ok(Ok(_))));
+        }
+        assert_eq!(ejected(), left_out, "{timeout}");
     }
 }
