@@ -79,6 +79,20 @@ impl Health {
         });
     }
 
+    /// Notes that these services take calls, as does the server as a whole, and
+    /// that there are no others. Once the server drains, this has no effect.
+    pub fn serve_only<N: Into<String>>(&self, services: impl IntoIterator<Item = N>) {
+        let names = services.into_iter().map(Into::into).chain([String::new()]);
+        let services: BTreeMap<_, _> = names.map(|name| (name, Serving::Yes)).collect();
+        self.0.send_if_modified(|state| {
+            if state.draining || state.services == services {
+                return false;
+            }
+            state.services = services;
+            true
+        });
+    }
+
     /// Notes that nothing takes calls any more. Watching clients are told, and
     /// their streams end so that the server can.
     pub fn drain(&self) {
@@ -200,6 +214,27 @@ mod tests {
         let error = checks.check(request("c.C")).await.unwrap_err();
         assert_eq!(error.code(), Code::NotFound);
         assert_eq!(error.message(), "service `c.C` is not known here");
+    }
+
+    #[tokio::test]
+    async fn services_that_are_gone_are_not_known_any_more() {
+        let health = Health::new(["a.A", "b.B"]);
+        let checks = Checks(health.0.subscribe());
+        let mut gone = checks.watch(request("a.A")).await.unwrap().into_inner();
+        let told = gone.next().await.unwrap().unwrap().status();
+        assert_eq!(told, ServingStatus::Serving);
+        health.serve_only(["b.B", "c.C"]);
+        for (service, known) in [("", true), ("a.A", false), ("b.B", true), ("c.C", true)] {
+            let answer = checks.check(request(service)).await;
+            assert_eq!(answer.is_ok(), known, "{service}");
+        }
+        let told = gone.next().await.unwrap().unwrap().status();
+        assert_eq!(told, ServingStatus::ServiceUnknown);
+        // A server that ends takes no calls, whatever it has.
+        health.drain();
+        health.serve_only(["a.A"]);
+        let answer = checks.check(request("b.B")).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::NotServing);
     }
 
     #[tokio::test]

@@ -11,6 +11,7 @@ pub(crate) mod source;
 pub(crate) mod upstreams;
 mod watched;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use portolan_client::Upstreams;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
 
 use crate::config::Config;
+use crate::contracts::Files;
 use crate::documented::{Documented, documented};
 use crate::live::Live;
 use behind::{Behind, Own};
@@ -29,6 +31,7 @@ use contracts::Contracts;
 use entry::Entry;
 use source::{Gathered, Source};
 use upstreams::Upstream;
+use watched::Watched;
 
 /// What every request goes to.
 pub(crate) type Service = Live<Current>;
@@ -54,6 +57,8 @@ impl Front {
     ) -> anyhow::Result<Self> {
         let health = Health::new(Vec::<String>::new());
         let mut state = State::open(config)?;
+        // Before anything is waited for: a change meanwhile is to be seen.
+        let watched = Watched::new(state.files());
         state.gather().await?;
         let service = Live::new(state.serve(&health)?);
         let stop = CancellationToken::new();
@@ -62,6 +67,7 @@ impl Front {
             reload: Box::new(reload),
             service: service.clone(),
             health: health.clone(),
+            watched,
             stop: stop.clone(),
         };
         let refreshing = refreshing.start()?;
@@ -149,11 +155,19 @@ impl State {
         Ok(true)
     }
 
+    /// Every file that this was made of, as they are each time.
+    fn files(&self) -> impl Fn() -> Vec<PathBuf> + Send + use<> {
+        let named = self.config.files();
+        let contracts = self.source.files().cloned();
+        move || {
+            let contracts = contracts.iter().flat_map(Files::watched);
+            named.iter().cloned().chain(contracts).collect()
+        }
+    }
+
     /// The service for this state of things.
     fn serve(&self, health: &Health) -> anyhow::Result<Current> {
-        for service in self.contracts.services() {
-            health.set(service, portolan_server::Serving::Yes);
-        }
+        health.serve_only(self.contracts.services());
         let behind = Behind {
             own: Own::new(health, &self.contracts)?,
             upstreams: upstreams::table(&self.upstreams, &self.gathered.services),

@@ -2,7 +2,6 @@
 //! on SIGHUP or when a file has changed. Whatever is wrong then leaves things as
 //! they are, and is logged.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use portolan_server::Health;
@@ -27,6 +26,8 @@ pub(super) struct Refresh {
     pub(super) reload: Box<dyn Fn() -> anyhow::Result<Config> + Send + Sync>,
     pub(super) service: Service,
     pub(super) health: Health,
+    /// What the state was made of.
+    pub(super) watched: Watched,
     pub(super) stop: CancellationToken,
 }
 
@@ -37,24 +38,29 @@ impl Refresh {
         Ok(tokio::spawn(async move {
             let mut look = interval(INTERVAL);
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-            let mut watched = Watched::new(self.files());
+            let stop = self.stop.clone();
             loop {
                 let interval = self.state.source.interval();
                 let ask_at = Instant::now() + interval.unwrap_or(NEVER);
                 let returned = upstream_returned(&self.state.upstreams, interval.is_some());
                 let reload = tokio::select! {
-                    () = self.stop.cancelled() => return,
+                    () = stop.cancelled() => return,
                     () = sleep_until(ask_at) => false,
                     () = returned => false,
                     _ = hangup.recv() => true,
-                    () = changed(&mut look, &mut watched) => true,
+                    () = changed(&mut look, &mut self.watched) => true,
                 };
-                let done = if reload {
-                    let reloaded = self.reload().await;
-                    watched = Watched::new(self.files());
-                    reloaded
-                } else {
-                    self.ask().await
+                let work = async {
+                    if reload {
+                        self.reload().await
+                    } else {
+                        self.ask().await
+                    }
+                };
+                // An upstream may take its time to answer, and the end need not.
+                let done = tokio::select! {
+                    () = stop.cancelled() => return,
+                    done = work => done,
                 };
                 if let Err(error) = done {
                     tracing::error!(
@@ -78,6 +84,8 @@ impl Refresh {
 
     /// Makes everything anew of the configuration as it is now.
     async fn reload(&mut self) -> anyhow::Result<()> {
+        // What changes from here on is to be told again.
+        self.watched.have_changed();
         let config = (self.reload)()?;
         if config.needs_restart_after(&self.state.config) {
             tracing::warn!(
@@ -85,20 +93,15 @@ impl Refresh {
             );
         }
         let mut next = State::open(config)?;
+        let files = next.files();
         next.source.remember(&self.state.source);
         next.gather().await?;
         self.service.replace(next.serve(&self.health)?);
         let services = next.contracts.services().count();
         tracing::info!(services, "the configuration was read again");
         self.state = next;
+        self.watched.follow(files);
         Ok(())
-    }
-
-    /// Every file that counts.
-    fn files(&self) -> Vec<PathBuf> {
-        let mut files = self.state.config.files();
-        files.extend(self.state.source.watched());
-        files
     }
 }
 

@@ -1,7 +1,6 @@
 //! Where a gateway's contracts come from: files, or the upstreams themselves.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -97,11 +96,11 @@ impl Source {
         }
     }
 
-    /// The files whose change changes the contracts.
-    pub(crate) fn watched(&self) -> Vec<PathBuf> {
+    /// The files that say all, if files do.
+    pub(crate) fn files(&self) -> Option<&Files> {
         match self {
-            Self::Files(files) => files.watched(),
-            Self::Upstreams(_) => Vec::new(),
+            Self::Files(files) => Some(files),
+            Self::Upstreams(_) => None,
         }
     }
 
@@ -141,9 +140,12 @@ impl Told {
             let fetched = reflection::fetch(upstream.channel.clone(), &options).await;
             (upstream.name.clone(), fetched)
         });
+        // Another configuration may have others.
         let names: BTreeSet<&str> = upstreams.iter().map(|one| one.name.as_str()).collect();
-        self.contracts
-            .retain(|name, _| names.contains(name.as_str()));
+        let is_there = |name: &String| names.contains(name.as_str());
+        self.contracts.retain(|name, _| is_there(name));
+        self.services.retain(|name, _| is_there(name));
+        self.silent.retain(|name, _| is_there(name));
         for (name, fetched) in futures_util::future::join_all(answers).await {
             match fetched {
                 Ok(fetched) => {
@@ -170,5 +172,41 @@ impl Told {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn to(url: &str) -> (Source, Vec<Upstream>) {
+        let mut config = Config::default();
+        config
+            .upstreams
+            .push(config::Upstream::at(url.parse().unwrap()));
+        let upstreams = config.upstreams.iter().map(Upstream::open);
+        (
+            Source::of(&config),
+            upstreams.collect::<anyhow::Result<_>>().unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn an_upstream_that_is_gone_from_the_configuration_is_not_waited_for() {
+        let (mut before, upstreams) = to("http://127.0.0.1:1");
+        before.gather(&upstreams).await.unwrap();
+        assert_eq!(before.interval(), Some(SILENT));
+        let silence = before.silence().unwrap();
+        assert!(
+            silence.starts_with("cannot ask http://127.0.0.1:1 "),
+            "{silence}"
+        );
+
+        let (mut next, _) = to("http://127.0.0.1:2");
+        next.remember(&before);
+        next.gather(&[]).await.unwrap();
+        assert_eq!(next.interval(), Some(REFRESH));
+        assert_eq!(next.silence(), None);
     }
 }

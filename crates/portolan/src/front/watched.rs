@@ -1,5 +1,6 @@
 //! Files that are looked at again and again, to see when they change.
 
+use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -7,8 +8,9 @@ use std::time::{Duration, SystemTime};
 pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Files, as they were when they were last looked at.
-#[derive(Debug)]
 pub(crate) struct Watched {
+    /// Which they are: folders may have others each time.
+    list: Box<dyn Fn() -> Vec<PathBuf> + Send>,
     files: Vec<(PathBuf, Option<Look>)>,
 }
 
@@ -16,20 +18,27 @@ pub(crate) struct Watched {
 type Look = (SystemTime, u64);
 
 impl Watched {
-    pub(crate) fn new(files: impl IntoIterator<Item = PathBuf>) -> Self {
-        let files = files.into_iter().map(|path| {
-            let look = look(&path);
-            (path, look)
-        });
-        Self {
-            files: files.collect(),
-        }
+    pub(crate) fn new(list: impl Fn() -> Vec<PathBuf> + Send + 'static) -> Self {
+        let mut watched = Self {
+            list: Box::new(list),
+            files: Vec::new(),
+        };
+        watched.settle();
+        watched
     }
 
-    /// Whether one of them is not what it was. What is missing may come back:
-    /// editors replace a file by moving another to its place.
+    /// Looks at others from now on. Of those that it has looked at before, what
+    /// it saw then counts: what has changed meanwhile is still to be told.
+    pub(crate) fn follow(&mut self, list: impl Fn() -> Vec<PathBuf> + Send + 'static) {
+        self.list = Box::new(list);
+        self.settle();
+    }
+
+    /// Whether one of them is not what it was, or there are others. What is
+    /// missing may come back: editors replace a file by moving another to its
+    /// place.
     pub(crate) fn have_changed(&mut self) -> bool {
-        let mut changed = false;
+        let mut changed = self.settle();
         for (path, seen) in &mut self.files {
             let now = look(path);
             if now.is_some() && now != *seen {
@@ -38,6 +47,21 @@ impl Watched {
             }
         }
         changed
+    }
+
+    /// Takes the files that there are now; whether they are others.
+    fn settle(&mut self) -> bool {
+        let list = (self.list)();
+        if list.iter().eq(self.files.iter().map(|(path, _)| path)) {
+            return false;
+        }
+        let mut before: HashMap<_, _> = self.files.drain(..).collect();
+        let files = list.into_iter().map(|path| {
+            let seen = before.remove(&path).unwrap_or_else(|| look(&path));
+            (path, seen)
+        });
+        self.files = files.collect();
+        true
     }
 }
 
@@ -57,7 +81,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a");
         fs::write(&path, "1").unwrap();
-        let mut watched = Watched::new([path.clone()]);
+        let files = vec![path.clone()];
+        let mut watched = Watched::new(move || files.clone());
         assert!(!watched.have_changed());
         fs::write(&path, "22").unwrap();
         assert!(watched.have_changed());
@@ -66,5 +91,31 @@ mod tests {
         assert!(!watched.have_changed());
         fs::write(&path, "333").unwrap();
         assert!(watched.have_changed());
+    }
+
+    #[test]
+    fn other_files_are_a_change_and_what_was_seen_is_remembered() {
+        let folder = tempfile::tempdir().unwrap();
+        let [a, b] = ["a.proto", "b.proto"].map(|name| folder.path().join(name));
+        fs::write(&a, "1").unwrap();
+        let contracts = crate::contracts::Files {
+            proto: vec![folder.path().into()],
+            ..Default::default()
+        };
+        let list = move || contracts.watched();
+        let mut watched = Watched::new(list.clone());
+        assert!(!watched.have_changed());
+        fs::write(&b, "1").unwrap();
+        assert!(watched.have_changed());
+        assert!(!watched.have_changed());
+        fs::remove_file(&b).unwrap();
+        assert!(watched.have_changed());
+        assert!(!watched.have_changed());
+        // A change that comes while everything is read again is not lost.
+        fs::write(&a, "22").unwrap();
+        fs::write(&b, "1").unwrap();
+        watched.follow(list);
+        assert!(watched.have_changed());
+        assert!(!watched.have_changed());
     }
 }

@@ -118,6 +118,34 @@ async fn the_configuration_is_read_again() {
     assert!(names());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contract_that_is_new_in_its_folder_is_served() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let contracts = front.path().join("contracts");
+    fs::create_dir(&contracts).unwrap();
+    let write = |name: &str| {
+        let text = format!(
+            "syntax = \"proto3\"; package later; message {name}M {{}} \
+             service {name} {{ rpc Get({name}M) returns ({name}M); }}"
+        );
+        fs::write(contracts.join(format!("{name}.proto")), text).unwrap();
+    };
+    write("A");
+    let folder = contracts.to_str().unwrap();
+    let gateway = Server::gateway(&front, &["--upstream", &upstream.url(), "--proto", folder]);
+    let ask = |name: &str| {
+        let path = format!("POST /later.{name}/Get");
+        gateway.http(&path, &["content-type: application/json"], "{}")
+    };
+    // The upstream has none of them, and the gateway knows those of the folder.
+    assert!(ask("A").starts_with("HTTP/1.1 501"));
+    assert!(ask("B").starts_with("HTTP/1.1 404"));
+    write("B");
+    gateway.until_logged("the configuration was read again");
+    assert!(ask("B").starts_with("HTTP/1.1 501"));
+}
+
 #[test]
 fn wrong_contracts_are_named_at_the_start() {
     for (arguments, expected) in [
