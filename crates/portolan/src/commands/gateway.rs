@@ -130,6 +130,10 @@ impl FromStr for UpstreamArgument {
 
 impl Arguments {
     /// The configuration that the command line and the file mean.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or nothing is to stand behind: a file that
+    /// is just being written is empty for a moment.
     pub(crate) fn configuration(&self) -> anyhow::Result<Config> {
         let mut config = self.server.configuration()?;
         let flags = self.upstream.clone();
@@ -139,6 +143,12 @@ impl Arguments {
                 ..Upstream::at(argument.url)
             });
             config.upstreams = upstreams.collect();
+        }
+        if config.upstreams.is_empty() {
+            anyhow::bail!(
+                "there is no upstream to stand in front of; name one with --upstream \
+                 http://127.0.0.1:50051, or in the file of --config"
+            );
         }
         let tls = UpstreamTls {
             ca: flags.upstream_ca,
@@ -165,12 +175,6 @@ impl Arguments {
 /// Serves until a signal comes, or checks.
 pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = arguments.configuration()?;
-    if config.upstreams.is_empty() {
-        anyhow::bail!(
-            "there is no upstream to stand in front of; name one with --upstream \
-             http://127.0.0.1:50051, or in the file of --config"
-        );
-    }
     listening::install_logs(&config)?;
     let runtime = super::runtime()?;
     let done = runtime.block_on(async {
@@ -187,7 +191,11 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
-    let front = Front::open(config.clone(), move || arguments.configuration()).await?;
+    let front = tokio::select! {
+        front = Front::open(config.clone(), move || arguments.configuration()) => front?,
+        // An upstream that does not answer may take its time.
+        () = signals.first() => return Ok(ExitCode::SUCCESS),
+    };
     let server = Server::new(front.service())
         .forward_clients()
         .health(front.health())

@@ -119,6 +119,24 @@ async fn the_configuration_is_read_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_is_empty_for_a_moment_takes_no_upstream_away() {
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let file = front.join("portolan.yaml");
+    fs::write(&file, format!("upstreams:\n  - url: {}\n", upstream.url())).unwrap();
+    let gateway = Server::gateway(&front, &["--config", &file]);
+    fs::write(&file, "").unwrap();
+    gateway.until_logged("keeping what was served before");
+    let log = gateway.log();
+    assert!(
+        log.contains("there is no upstream to stand in front of"),
+        "{log}"
+    );
+    let answer = gateway.http("GET /v1/metrics", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_contract_that_is_new_in_its_folder_is_served() {
     let (behind, front) = (Folder::new(), Folder::new());
     let upstream = Server::start(&behind, &[]);

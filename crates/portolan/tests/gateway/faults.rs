@@ -10,7 +10,7 @@ use portolan::memory::proto::GetMetricsRequest;
 use portolan::memory::proto::metrics_client::MetricsClient;
 use tonic::{Code, Status};
 
-use crate::support::{Folder, PATIENCE, Server};
+use crate::support::{Folder, PATIENCE, Server, portolan, signal, wait};
 
 /// Calls through a gateway again and again until told to stop.
 struct Load {
@@ -132,4 +132,28 @@ async fn the_gateways_own_end_fails_no_call_that_runs() {
         failed.iter().all(|code| *code == Code::Unavailable),
         "{failed:?}"
     );
+}
+
+/// Nor does its end wait for an upstream that takes calls and never answers,
+/// and would be given up after half a minute.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_still_waits_for_contracts_can_be_ended() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let mut gateway = portolan(["gateway", "--listen", "127.0.0.1:0", "--upstream", &url])
+        .stdout(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let (stream, _) = listener.accept().await.unwrap();
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    let asked = connection.accept().await.unwrap().unwrap();
+    let begin = Instant::now();
+    signal(&gateway, "TERM");
+    // The connection has to be worked on for as long as it is there.
+    let serving = tokio::spawn(async move { while connection.accept().await.is_some() {} });
+    let status = tokio::task::spawn_blocking(move || wait(&mut gateway));
+    assert!(status.await.unwrap().success());
+    assert!(begin.elapsed() < Duration::from_secs(20));
+    drop(asked);
+    serving.await.unwrap();
 }
