@@ -23,6 +23,7 @@ use crate::calls::{Calls, Seated};
 use crate::edge::Edge;
 use crate::open::{Opened, Version, open};
 use crate::request_body::Came;
+use crate::rest::Rest;
 use crate::socket::{self, Line};
 use crate::vigil::{Traffic, Verdict, Vigil};
 use crate::wire::Wire;
@@ -132,10 +133,15 @@ impl Connections {
             }
             let running = Running(Arc::clone(&service_traffic));
             let came = Came::of(request.body());
+            let rest = Rest::of(version, request.body());
             let (head, body) = request.into_parts();
-            let body = RequestBody::new(body, &head.headers, &limits, came.clone());
-            edge.clone()
-                .answer(Request::from_parts(head, body), running, came)
+            let body = RequestBody::new(body, &head.headers, &limits, came.clone(), &rest);
+            let request = Request::from_parts(head, body);
+            let edge = edge.clone();
+            async move {
+                let response = edge.answer(request, running, came).await?;
+                Ok::<_, Infallible>(rest.settle(response).await)
+            }
         });
         let mut work = Work {
             seated,
@@ -175,13 +181,14 @@ impl Connections {
         };
         // A call that is left learns now that its connection has ended.
         drop(work);
-        // A connection that breaks is the client's affair: worth a line for those
-        // who look for it, and no more.
         match stop {
-            Stop::Ended(Ok(())) => self.part(version, &line).await,
-            Stop::Ended(Err(error)) => {
-                tracing::debug!(%peer, %error, "connection ended early");
-                End::Closed
+            Stop::Ended(result) => {
+                // A connection that breaks is the client's affair: worth a line for
+                // those who look for it, and no more.
+                if let Err(error) = result {
+                    tracing::debug!(%peer, %error, "connection ended early");
+                }
+                self.part(version, &line).await
             }
             Stop::Judged(verdict) => {
                 tracing::debug!(%peer, "connection cut: {}", verdict.reason());
@@ -206,14 +213,17 @@ impl Connections {
             };
         }
         let arrive = async {
-            let sent = poll_fn(|context| line.poll_send(context)).await;
+            // HTTP has closed our side, unless it has found fault with the client's.
+            let finish = poll_fn(|context| line.poll_finish(context));
+            let sent = tokio::time::timeout(QUIET, finish).await;
             // A client of HTTP/2 tells how far it has read for as long as it reads,
             // and one of HTTP/1.1 may still be sending a body that its answer did
             // not wait for. Once the server drains, the end is not such a client's
             // doing, and waiting would hold up that of every idle connection.
-            // If sending fails, the client is gone.
+            // If sending fails, the client is gone; if it takes too long, it does
+            // not read.
             let may_send = version == Version::Http2 || !self.drain.is_cancelled();
-            if sent.is_ok() && may_send {
+            if matches!(sent, Ok(Ok(()))) && may_send {
                 line.linger(QUIET, LINGERING).await;
             }
         };

@@ -47,6 +47,7 @@ mod open;
 mod outlet;
 pub mod reflection;
 mod request_body;
+mod rest;
 mod server;
 mod socket;
 mod tls;

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use portolan_gateway::{Code, Status};
 use tokio::time::{Instant, Sleep};
 
+use crate::rest::{Reading, Rest};
 use crate::{BoxError, Limits};
 
 /// How long the head of a message is: a flag and a length (gRPC over HTTP/2,
@@ -26,7 +27,9 @@ const HEAD: usize = 5;
 /// [`Limits::body_timeout`](crate::Limits::body_timeout).
 #[derive(Debug)]
 pub struct RequestBody<B = Incoming> {
-    body: B,
+    /// Until this is dropped.
+    body: Option<B>,
+    reading: Reading<B>,
     awaited: Awaited,
     pace: Pace,
     /// How many bytes have come, where somebody wants to know.
@@ -119,10 +122,17 @@ impl<B> RequestBody<B>
 where
     B: Body<Data = Bytes>,
 {
-    pub(crate) fn new(body: B, headers: &HeaderMap, limits: &Limits, came: Came) -> Self {
+    pub(crate) fn new(
+        body: B,
+        headers: &HeaderMap,
+        limits: &Limits,
+        came: Came,
+        rest: &Rest<B>,
+    ) -> Self {
         Self {
             awaited: Awaited::of(&body, headers),
-            body,
+            body: Some(body),
+            reading: rest.reading(headers),
             pace: Pace {
                 limit: limits.body_timeout,
                 rate: limits.body_rate,
@@ -268,11 +278,15 @@ where
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = &mut *self;
-        let mut polled = Pin::new(&mut this.body).poll_frame(context);
+        let Some(body) = &mut this.body else {
+            return Poll::Ready(None);
+        };
+        this.reading.ask();
+        let mut polled = Pin::new(&mut *body).poll_frame(context);
         if polled.is_pending() && this.awaited.is_due() {
             // Once more, since this takes memory and most bodies are there.
             let bell = this.pace.bell(context);
-            polled = Pin::new(&mut this.body).poll_frame(&mut Context::from_waker(&bell));
+            polled = Pin::new(body).poll_frame(&mut Context::from_waker(&bell));
         }
         match polled {
             Poll::Ready(Some(Ok(frame))) => {
@@ -283,11 +297,20 @@ where
                     if let Some(came) = &this.came.0 {
                         came.fetch_add(count, Ordering::Relaxed);
                     }
+                    if this.awaited == Awaited::Bytes(0) {
+                        this.reading.end(true);
+                    }
                 }
                 Poll::Ready(Some(Ok(frame)))
             }
-            Poll::Ready(Some(Err(error))) => Poll::Ready(Some(Err(error.into()))),
-            Poll::Ready(None) => Poll::Ready(None),
+            Poll::Ready(Some(Err(error))) => {
+                this.reading.end(false);
+                Poll::Ready(Some(Err(error.into())))
+            }
+            Poll::Ready(None) => {
+                this.reading.end(true);
+                Poll::Ready(None)
+            }
             Poll::Pending if this.awaited.is_due() => {
                 let slow = ready!(this.pace.poll(context));
                 this.awaited = Awaited::Nothing;
@@ -301,11 +324,20 @@ where
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().is_none_or(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let body = self.body.as_ref();
+        body.map_or_else(SizeHint::default, Body::size_hint)
+    }
+}
+
+impl<B> Drop for RequestBody<B> {
+    fn drop(&mut self) {
+        if let Some(body) = self.body.take() {
+            self.reading.leave(body);
+        }
     }
 }
 
@@ -316,6 +348,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::open::Version;
 
     #[test]
     fn messages_are_followed_however_they_are_cut() {
@@ -385,7 +418,8 @@ mod tests {
             .body_timeout(Duration::from_secs(3))
             .body_rate(2);
         let (sender, body) = body();
-        let mut body = RequestBody::new(body, &headers, &limits, Came::default());
+        let rest = Rest::of(Version::Http1, &body);
+        let mut body = RequestBody::new(body, &headers, &limits, Came::default(), &rest);
         // Silence between messages is nobody's fault.
         for _ in 0..3 {
             let silence = tokio::time::timeout(Duration::from_secs(1000), body.frame());
@@ -415,7 +449,8 @@ mod tests {
             .body_timeout(Duration::from_secs(3))
             .body_rate(0);
         let (sender, body) = body();
-        let mut body = RequestBody::new(body, &headers, &limits, Came::default());
+        let rest = Rest::of(Version::Http1, &body);
+        let mut body = RequestBody::new(body, &headers, &limits, Came::default(), &rest);
         send(&sender, b"\0\0\0\0\x09x").await;
         body.frame().await.unwrap().unwrap();
         let waiting = tokio::time::timeout(Duration::from_secs(2), body.frame());

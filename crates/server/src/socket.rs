@@ -9,6 +9,7 @@
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -204,16 +205,16 @@ impl WriteEnd {
         )
     }
 
-    /// Closes the socket in both directions.
-    fn close(&self) {
+    /// Closes the socket in one direction or both.
+    fn shut(&self, how: Shutdown) {
         match self {
-            Self::Tcp(stream) => wire::close(AsRef::<tokio::net::TcpStream>::as_ref(stream)),
+            Self::Tcp(stream) => wire::shut(AsRef::<tokio::net::TcpStream>::as_ref(stream), how),
             #[cfg(unix)]
-            Self::Unix(stream) => wire::close(AsRef::<tokio::net::UnixStream>::as_ref(stream)),
+            Self::Unix(stream) => wire::shut(AsRef::<tokio::net::UnixStream>::as_ref(stream), how),
             Self::Tls(stream) => match &stream.get_ref().0.stream {
-                Stream::Tcp(stream) => wire::close(stream),
+                Stream::Tcp(stream) => wire::shut(stream, how),
                 #[cfg(unix)]
-                Stream::Unix(stream) => wire::close(stream),
+                Stream::Unix(stream) => wire::shut(stream, how),
             },
         }
     }
@@ -237,6 +238,15 @@ impl Line {
     /// on, in the same task.
     pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.lock().poll_send(context)
+    }
+
+    /// Sends what was gathered, and then says that nothing more will come.
+    /// Encryption says that for itself, and only when an answer was whole.
+    pub(crate) fn poll_finish(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut outgoing = self.lock();
+        ready!(outgoing.poll_send(context))?;
+        outgoing.stream.shut(Shutdown::Write);
+        Poll::Ready(Ok(()))
     }
 
     /// Whether something was written that the system has not taken yet.
@@ -283,7 +293,7 @@ impl Line {
 
     /// Closes both directions under whoever works on the other end.
     pub(crate) fn close(&self) {
-        self.lock().stream.close();
+        self.lock().stream.shut(Shutdown::Both);
     }
 
     /// Waits until the client has closed its side too, or has sent nothing for

@@ -70,10 +70,10 @@ impl Wire {
     }
 }
 
-/// Closes both directions under whoever works on them.
-pub(crate) fn close<'s>(socket: impl Into<SockRef<'s>>) {
+/// Closes one direction or both, under whoever works on them.
+pub(crate) fn shut<'s>(socket: impl Into<SockRef<'s>>, how: Shutdown) {
     // It fails when the client has done so before.
-    let _ = socket.into().shutdown(Shutdown::Both);
+    let _ = socket.into().shutdown(how);
 }
 
 /// Tries until something was read, or it is known when to try again.
