@@ -146,6 +146,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     }
     if chosen(Suite::Conformance) {
         conformance::protobuf::run_suite(repository, steps);
+        conformance::connect::run_suite(repository, steps);
         conformance::interop::run_suite(repository, steps);
         conformance::differential::run_suite(repository, steps);
         conformance::rules::run_suite(repository, steps);
