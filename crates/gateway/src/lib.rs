@@ -36,6 +36,7 @@ mod tunnel;
 
 pub use docs::{Docs, DocsLayer, DocsOptions};
 pub use gateway::{Gateway, GatewayLayer};
+pub use metadata::tells_of_client;
 pub use openapi::{OpenApi, OpenApiOptions, RouteKinds, Security};
 pub use options::{DEFAULT_MAX_MESSAGE_SIZE, ErrorStyle, Options};
 pub use outcome::{Outcome, OutcomeSlot};

@@ -36,10 +36,26 @@ fn belongs_to_protocol(name: &str) -> bool {
         || matches!(name, "x-grpc-web" | "x-request-timeout")
 }
 
-/// Prefix of REST headers whose rest is the name of the metadata.
-const METADATA_PREFIX: &str = "grpc-metadata-";
+/// Whether a header of this name says who the client of a request is, and how
+/// it came: for those to say who know, such as a trusted proxy or the server
+/// itself, and not for the client.
+///
+/// ```
+/// use portolan_gateway::tells_of_client;
+///
+/// assert!(tells_of_client("x-forwarded-for"));
+/// assert!(!tells_of_client("user-agent"));
+/// ```
+#[must_use]
+pub fn tells_of_client(name: &str) -> bool {
+    name.starts_with("x-forwarded-") || matches!(name, "forwarded" | "x-real-ip")
+}
 
-/// The headers that `connection` names: they too belong to the hop.
+/// Prefix of REST headers whose rest is the name of the metadata.
+pub(crate) const METADATA_PREFIX: &str = "grpc-metadata-";
+
+/// The headers that `connection` names: they too belong to the hop. Not among
+/// them is what tells of the client: it was said behind the hop.
 fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(header::CONNECTION)
@@ -47,6 +63,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        .filter(|name: &HeaderName| !tells_of_client(name.as_str()))
         .collect()
 }
 
@@ -59,10 +76,13 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
             continue;
         }
         if let Some(inner) = name.as_str().strip_prefix(METADATA_PREFIX) {
-            // Under the prefix a client may not set what the protocol keeps.
+            // Under the prefix a client may not set what the protocol keeps, nor
+            // say again what was taken out of what it said.
             if let Ok(name) = HeaderName::try_from(inner)
                 && !belongs_to_hop(inner)
                 && !belongs_to_protocol(inner)
+                && !tells_of_client(inner)
+                && inner != "x-request-id"
             {
                 metadata.append(name, value.clone());
             }
@@ -131,9 +151,12 @@ mod tests {
             ("connect-protocol-version", "1"),
             ("grpc-metadata-tenant", "t"),
             ("grpc-metadata-grpc-status", "0"),
+            ("grpc-metadata-x-forwarded-for", "10.0.0.1"),
+            ("grpc-metadata-x-request-id", "theirs"),
+            ("x-forwarded-for", "192.0.2.1"),
             ("trace-bin", "AQI="),
             ("sec-websocket-key", "k"),
-            ("connection", "keep-alive, x-hop"),
+            ("connection", "keep-alive, x-hop, x-forwarded-for"),
             ("x-hop", "h"),
         ] {
             headers.insert(
@@ -144,6 +167,10 @@ mod tests {
         let metadata = from_headers(&headers);
         let mut names: Vec<&str> = metadata.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
-        assert_eq!(names, ["authorization", "tenant", "trace-bin"]);
+        assert_eq!(
+            names,
+            ["authorization", "tenant", "trace-bin", "x-forwarded-for"]
+        );
+        assert_eq!(metadata["x-forwarded-for"], "192.0.2.1");
     }
 }

@@ -9,21 +9,13 @@ use std::str::FromStr;
 
 use http::header::{FORWARDED, HOST};
 use http::{HeaderMap, HeaderName, HeaderValue, Request};
+use portolan_gateway::tells_of_client;
 
 use crate::{Error, Peer};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
-/// What a stranger says about the way of a request, and must not be believed.
-static HEARSAY: [HeaderName; 6] = [
-    FORWARDED,
-    X_FORWARDED_FOR,
-    X_FORWARDED_HOST,
-    HeaderName::from_static("x-forwarded-port"),
-    X_FORWARDED_PROTO,
-    HeaderName::from_static("x-real-ip"),
-];
 /// How many proxies are gone through at most, from the last one back.
 const MOST: usize = 32;
 
@@ -195,8 +187,11 @@ pub(crate) fn pass_on<I>(peer: Peer, is_trusted: bool, secure: bool, request: &m
     }
 }
 
+/// Takes out what a stranger says about the way of a request, which must not be
+/// believed.
 fn forget_hearsay(headers: &mut HeaderMap) {
-    for name in &HEARSAY {
+    let names = headers.keys().filter(|name| tells_of_client(name.as_str()));
+    for name in names.cloned().collect::<Vec<_>>() {
         headers.remove(name);
     }
 }

@@ -58,12 +58,15 @@ fn heard(headers: &HeaderMap) -> Vec<String> {
     .collect()
 }
 
-const SAID: [&str; 5] = [
+const SAID: [&str; 7] = [
     "forwarded: for=203.0.113.9",
     "x-forwarded-for: 203.0.113.9",
     "x-forwarded-host: www.example",
     "x-forwarded-proto: https",
     "x-real-ip: 203.0.113.9",
+    // Two ways to say it past those who look for it.
+    "grpc-metadata-x-forwarded-for: 203.0.113.9",
+    "connection: x-forwarded-for",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@
 use http::header::{SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::metadata::belongs_to_hop;
+use crate::metadata::{METADATA_PREFIX, belongs_to_hop, tells_of_client};
 use crate::protocol::base64url;
 
 /// Answers as JSON in text frames.
@@ -120,12 +120,14 @@ fn read(header: &str) -> Option<(HeaderName, HeaderValue)> {
 /// Fetch standard, "forbidden request-header"), and those by which proxies say
 /// who the client is.
 fn may_be_set_by_a_page(name: &str) -> bool {
-    const PREFIXES: [&str; 4] = ["sec-", "proxy-", "access-control-request-", "x-forwarded-"];
-    let kept = matches!(
-        name,
-        "origin" | "referer" | "cookie" | "date" | "via" | "forwarded" | "x-real-ip"
-    );
-    !kept && !belongs_to_hop(name) && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+    const PREFIXES: [&str; 3] = ["sec-", "proxy-", "access-control-request-"];
+    // As metadata it has this name.
+    let name = name.strip_prefix(METADATA_PREFIX).unwrap_or(name);
+    let kept = matches!(name, "origin" | "referer" | "cookie" | "date" | "via");
+    !kept
+        && !belongs_to_hop(name)
+        && !tells_of_client(name)
+        && !PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 #[cfg(test)]
@@ -163,6 +165,7 @@ mod tests {
             "portolan.header.authorization.QmVhcmVyIHg, portolan.json",
             "portolan.header.x.y.YQ==, portolan.header.x-twice.YQ, portolan.header.x-twice.Yg",
             "portolan.header.x-own.dGhlaXJz, portolan.header.host.ZXZpbA",
+            "portolan.header.grpc-metadata-cookie.ZXZpbA, portolan.header.x-real-ip.ZXZpbA",
             "portolan.header.origin.ZXZpbA, portolan.header.bad.***, portolan.header.none",
         ]);
         all.insert("x-own", HeaderValue::from_static("ours"));
