@@ -10,6 +10,7 @@ use http::{Extensions, Method, Request, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use portolan_schema::Schema;
 use portolan_transcode::Transcoder;
+use tokio::time::Instant;
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -210,6 +211,14 @@ impl Opening {
             streams: route.is_none_or(|route| route.streaming.from_server()),
             outcome,
         }
+    }
+
+    /// When the call is over, if it has a time limit.
+    pub(crate) fn instant(&self) -> Option<Instant> {
+        self.deadline
+            .as_ref()
+            .ok()
+            .and_then(|deadline| deadline.instant())
     }
 
     /// How the call ends.

@@ -70,7 +70,7 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 /// The metadata of a request that came as anything but gRPC.
 pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
     let named = named_by_connection(headers);
-    let mut metadata = HeaderMap::with_capacity(headers.len());
+    let mut metadata = HeaderMap::with_capacity(headers.keys_len());
     for (name, value) in headers {
         if named.contains(name) {
             continue;
@@ -83,11 +83,14 @@ pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
                 && !belongs_to_protocol(inner)
                 && !tells_of_client(inner)
                 && inner != "x-request-id"
+                // What it said without comes first for those who check it.
+                && !headers.contains_key(&name)
             {
-                metadata.append(name, value.clone());
+                // There are no more than the request has, which fitted.
+                let _ = metadata.try_append(name, value.clone());
             }
         } else if !belongs_to_hop(name.as_str()) && !belongs_to_protocol(name.as_str()) {
-            metadata.append(name.clone(), value.clone());
+            let _ = metadata.try_append(name.clone(), value.clone());
         }
     }
     metadata

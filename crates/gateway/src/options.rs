@@ -87,8 +87,8 @@ pub struct Options {
     pub first_message_wait: Duration,
     /// How often a stream that has nothing to say shows that it is alive, so
     /// that proxies leave it open: server-sent events by a comment, WebSockets by
-    /// a ping. A WebSocket client that has not answered when the next ping is due
-    /// has gone. 15 seconds by default.
+    /// a ping. A WebSocket client that has left three pings in a row without an
+    /// answer has gone. 15 seconds by default; zero is never.
     pub keep_alive: Duration,
 }
 

@@ -206,6 +206,11 @@ impl Connections {
             return tokio::select! {
                 biased;
                 () = line.alone() => End::Closed,
+                () = line.stalled(self.limits.write_timeout) => {
+                    tracing::debug!("connection cut: {}", Verdict::SlowReader.reason());
+                    line.close();
+                    End::Closed
+                }
                 () = self.abort.cancelled() => {
                     line.close();
                     End::Cut

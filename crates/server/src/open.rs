@@ -93,7 +93,11 @@ pub(crate) async fn open(
     let session = stream.get_ref().1;
     let certificate = session.peer_certificates().and_then(ClientCertificate::new);
     let (version, first) = match session.alpn_protocol() {
-        Some(b"h2") => (Version::Http2, Vec::new()),
+        // What was agreed on must come, too, or the connection waits for nothing.
+        Some(b"h2") => {
+            let first = in_time(limit, version(&mut stream, Vec::new())).await?.1;
+            (Version::Http2, first)
+        }
         Some(_) => (Version::Http1, Vec::new()),
         None => in_time(limit, version(&mut stream, Vec::new())).await?,
     };

@@ -137,7 +137,8 @@ impl<S> Server<S> {
 
     /// Serves until `shutdown` is done, then drains: takes no more connections,
     /// says so to health checks, lets every call finish, and at the time limit
-    /// closes what is left. All tasks have ended when this returns.
+    /// closes what is left. All tasks have ended when this returns. Dropped
+    /// before, it ends at once: listeners and connections are closed.
     pub async fn serve<B>(self, shutdown: impl Future<Output = ()>) -> Drained
     where
         S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>
@@ -150,9 +151,13 @@ impl<S> Server<S> {
     {
         let drain = CancellationToken::new();
         let abort = CancellationToken::new();
+        // Whoever drops this before its end, wants the end at once.
+        let _end = [drain.clone().drop_guard(), abort.clone().drop_guard()];
         let tasks = TaskTracker::new();
         let cut = Arc::new(AtomicUsize::new(0));
-        let room = Arc::new(Semaphore::new(self.limits.max_connections));
+        let room = Arc::new(Semaphore::new(
+            self.limits.max_connections.min(Semaphore::MAX_PERMITS),
+        ));
         let connections =
             Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
         let tunnels = Tunnels::new(tasks.clone(), abort.clone());

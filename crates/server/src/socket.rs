@@ -22,6 +22,7 @@ use tokio::net::tcp;
 use tokio::net::unix;
 use tokio::sync::Notify;
 use tokio::task::coop;
+use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
 use crate::vigil::Signs;
@@ -288,6 +289,21 @@ impl Line {
         while self.is_shared() {
             // It is told once, to whoever comes first or next.
             self.0.told.notified().await;
+        }
+    }
+
+    /// Waits until the client has taken nothing for so long of what is ready for
+    /// it.
+    pub(crate) async fn stalled(&self, limit: Duration) {
+        let (mut gone, mut since) = (self.signs().gone, Instant::now());
+        loop {
+            tokio::time::sleep(limit / 4).await;
+            let signs = self.signs();
+            if !signs.is_stuck || signs.gone != gone {
+                (gone, since) = (signs.gone, Instant::now());
+            } else if since.elapsed() >= limit {
+                return;
+            }
         }
     }
 

@@ -13,9 +13,9 @@ use futures_util::stream;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use portolan_server::{RequestBody, Server};
+use portolan_server::{Listener, RequestBody, Server};
 use support::{HttpClient, Running, get, http1, http2, text};
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tower::service_fn;
@@ -273,4 +273,35 @@ async fn a_client_that_reads_nothing_of_its_socket_is_cut_at_the_limit() {
     // The head is there, so the answer is on its way.
     stream.readable().await.unwrap();
     assert_eq!(server.drained(SOON).await.cut, 1);
+}
+
+#[tokio::test]
+async fn a_server_that_is_dropped_ends_at_once() {
+    let service = service_fn(|_: Request<RequestBody>| async {
+        Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("here")))
+    });
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.address().socket().unwrap();
+    let serving = Server::new(service)
+        .listen(listener)
+        .serve(std::future::pending());
+    let mut kept = TcpStream::connect(address).await.unwrap();
+    let talk = async {
+        let request = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n";
+        kept.write_all(request).await.unwrap();
+        kept.read_exact(&mut [0; 16]).await.unwrap();
+    };
+    tokio::select! {
+        _ = serving => panic!("nobody has ended it"),
+        () = talk => {}
+    }
+    let gone = async {
+        let _ = kept.read_to_end(&mut Vec::new()).await;
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(SOON, gone)
+        .await
+        .expect("listener and connection are closed");
 }

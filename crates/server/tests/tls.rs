@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portolan_server::{ClientCertificate, Listener, RequestBody, Server, Tls};
+use portolan_server::{ClientCertificate, Limits, Listener, RequestBody, Server, Tls};
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -312,6 +312,28 @@ async fn a_handshake_has_a_limit() {
             .expect("the connection ends");
         assert!(begin.elapsed() >= limit, "{:?}", begin.elapsed());
     }
+}
+
+#[tokio::test]
+async fn who_agrees_on_http2_has_to_begin_it() {
+    let authority = authority();
+    let (certificate, key) = pair(&authority);
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
+        .unwrap()
+        .tls(Tls::from_pem(certificate, key).unwrap());
+    let limit = Duration::from_millis(200);
+    let server = Server::new(service_fn(who)).limits(Limits::default().header_timeout(limit));
+    let server = Running::start_on(server, listener);
+    let mut stream = connect(&server, client(&authority, None, &[b"h2"]))
+        .await
+        .unwrap();
+    let begin = Instant::now();
+    let mut end = [0; 64];
+    let reading = stream.read(&mut end);
+    let _ = tokio::time::timeout(SOON, reading)
+        .await
+        .expect("the connection ends");
+    assert!(begin.elapsed() >= limit, "{:?}", begin.elapsed());
 }
 
 /// More than the buffers of both sides hold, in both directions.

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use portolan_schema::http::{Body, HttpRule};
+use portolan_schema::http::{Body, HttpRule, Origin};
 use portolan_schema::{Method, Schema, Service, Streaming};
 
 use super::OpenApiOptions;
@@ -70,11 +70,7 @@ impl Paths {
             schemas,
         };
         if options.routes.rules {
-            for (service, method) in methods(schema, options) {
-                for rule in method.http_rules() {
-                    builder.add(of_rule(schema, options, service, method, rule));
-                }
-            }
+            builder.add_rules(schema, options);
         }
         if options.routes.auto {
             for (service, method) in methods(schema, options) {
@@ -110,6 +106,28 @@ struct Builder<'b, 'a> {
 }
 
 impl Builder<'_, '_> {
+    /// Of what has one shape and one method, the rule that the gateway prefers.
+    fn add_rules(&mut self, schema: &Schema, options: &OpenApiOptions) {
+        let mut best: HashMap<(String, String), (Rank, usize)> = HashMap::new();
+        let mut ways = Vec::new();
+        for (service, method) in methods(schema, options) {
+            for rule in method.http_rules() {
+                let way = of_rule(schema, options, service, method, rule);
+                let place = (way.path.shape.clone(), way.http_method.clone());
+                let rank = (rank(rule), ways.len());
+                let known = best.entry(place).or_insert(rank);
+                *known = (*known).min(rank);
+                ways.push(way);
+            }
+        }
+        let chosen: HashSet<usize> = best.into_values().map(|(_, index)| index).collect();
+        for (index, way) in ways.into_iter().enumerate() {
+            if chosen.contains(&index) {
+                self.add(way);
+            }
+        }
+    }
+
     fn add(&mut self, mut way: Way<'_>) {
         let index = match self.by_shape.get(&way.path.shape) {
             Some(index) => {
@@ -155,6 +173,18 @@ impl Builder<'_, '_> {
             None => item.others.put(way.http_method, operation),
         }
     }
+}
+
+/// What comes first where several rules match: one of the service configuration,
+/// one for the very HTTP method, one without `**`.
+type Rank = (bool, bool, bool);
+
+fn rank(rule: &HttpRule) -> Rank {
+    (
+        rule.origin() != Origin::Configuration,
+        rule.http_method() == "*",
+        rule.template().to_string().contains("**"),
+    )
 }
 
 fn of_rule<'a>(

@@ -6,10 +6,12 @@ mod codec;
 mod connect;
 mod grpc;
 mod grpc_web;
+mod origin;
 mod rest;
 mod websocket;
 
-pub use websocket::{TrustedOrigin, lift_websocket_headers};
+pub use origin::TrustedOrigin;
+pub use websocket::lift_websocket_headers;
 
 use std::borrow::Cow;
 use std::future::Future;

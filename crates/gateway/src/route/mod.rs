@@ -171,12 +171,13 @@ impl Routes {
 
     /// That a rule answers where this binding would.
     fn hidden(&self, binding: &Binding, path: &str) -> Option<Finding> {
-        let rule = self.rules.find(&Method::POST, path)?;
+        let methods = binding.methods.as_deref().unwrap_or_default().iter();
+        let mut rules = methods.filter_map(|method| self.rules.find(method, path));
         // A rule for the same RPC does it no harm.
-        let other = !Arc::ptr_eq(&rule.binding.route, &binding.route);
-        other.then(|| Finding::Hidden {
+        let other = rules.find(|rule| !Arc::ptr_eq(&rule.binding.route, &binding.route))?;
+        Some(Finding::Hidden {
             loser: Party::of(binding),
-            winner: Party::of(rule.binding),
+            winner: Party::of(other.binding),
         })
     }
 
@@ -258,7 +259,14 @@ impl Routes {
             return Matched::Binding(binding, 0..path.len());
         }
         // A rule for any method would have been found.
-        Matched::WrongMethod(allowed.into_iter().flatten().collect(), RouteKind::Rule)
+        let mut allowed: Vec<Method> = allowed.into_iter().flatten().collect();
+        let others = fixed()
+            .map(|binding| methods_of(binding))
+            .unwrap_or_default();
+        allowed.extend(others);
+        allowed.sort_by(|left, right| left.as_str().cmp(right.as_str()));
+        allowed.dedup();
+        Matched::WrongMethod(allowed, RouteKind::Rule)
     }
 }
 
@@ -267,14 +275,18 @@ fn one_of<'a>(method: &Method, end: usize, binding: &'a Arc<Binding>) -> Matched
     if takes(method, binding) {
         return Matched::Binding(binding, 0..end);
     }
+    Matched::WrongMethod(methods_of(binding), binding.kind)
+}
+
+/// The HTTP methods of a route whose path has no variables.
+fn methods_of(binding: &Binding) -> Vec<Method> {
     let takes = binding.methods.as_deref().unwrap_or_default();
     // Where Connect has a POST it may have a GET, too.
-    let allowed = if binding.kind == RouteKind::Auto && takes.contains(&Method::POST) {
+    if binding.kind == RouteKind::Auto && takes.contains(&Method::POST) {
         connect_methods(&binding.route)
     } else {
         takes.to_vec()
-    };
-    Matched::WrongMethod(allowed, binding.kind)
+    }
 }
 
 fn takes(method: &Method, binding: &Binding) -> bool {

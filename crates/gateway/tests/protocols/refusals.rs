@@ -59,8 +59,51 @@ async fn a_rule_for_every_path_leaves_named_routes_their_methods() {
         ] {
             let answer = send(&gateway, request(method, uri, &[], Vec::new())).await;
             assert_eq!(answer.status.as_u16(), status, "{base} {method} {uri}");
+            if method == "REPORT" {
+                assert_eq!(answer.header("allow"), "DELETE, GET, PATCH, POST, PUT");
+            }
         }
     }
+}
+
+#[tokio::test]
+async fn a_page_of_another_origin_cannot_act_by_what_looks_like_a_form() {
+    let gateway = shelf();
+    let own = ("host", "a.example");
+    for (origin, content_type, status) in [
+        ("https://evil.example", None, 403),
+        ("null", None, 403),
+        ("https://a.example", None, 200),
+        // Browsers ask before they send these, and whoever knows the origins has
+        // answered.
+        ("https://evil.example", Some("application/json"), 200),
+    ] {
+        for uri in [
+            "/grpc/shelf/act?name=n",
+            "/shelf.v1.ShelfService/Act?name=n",
+        ] {
+            let mut headers = vec![own, ("origin", origin)];
+            headers.extend(content_type.map(|value| ("content-type", value)));
+            let body = content_type.map_or_else(Vec::new, |_| b"{}".to_vec());
+            let answer = send(&gateway, request("POST", uri, &headers, body)).await;
+            assert_eq!(
+                answer.status.as_u16(),
+                status,
+                "{origin} {uri} {}",
+                answer.text()
+            );
+        }
+    }
+    let trusted = {
+        let mut asked = request("POST", "/grpc/shelf/act?name=n", &[own], Vec::new());
+        let origin = http::HeaderValue::from_static("https://friend.example");
+        asked.headers_mut().insert("origin", origin);
+        asked
+            .extensions_mut()
+            .insert(portolan_gateway::TrustedOrigin);
+        asked
+    };
+    assert_eq!(send(&gateway, trusted).await.status, 200);
 }
 
 #[tokio::test]

@@ -148,10 +148,10 @@ impl Cors {
     /// certificates.
     ///
     /// # Errors
-    /// When the pages are all there are: then any page could do everything that
-    /// its visitor can.
+    /// When the pages are all there are, or any may come as one of them (`null`):
+    /// then any page could do everything that its visitor can.
     pub fn allow_credentials(mut self) -> Result<Self, Error> {
-        if self.is_for_all() {
+        if self.origins.iter().any(Origin::is_anyones) {
             return Err(Error::CredentialsForAll);
         }
         self.credentials = true;
@@ -253,9 +253,10 @@ impl Cors {
         let Some(origin) = asked.get(ORIGIN) else {
             return false;
         };
-        let is_named = |known: &Origin| !known.is_any() && known.is(origin);
-        let is_anonymous = || !asked.contains_key(COOKIE) && !asked.contains_key(AUTHORIZATION);
-        self.origins.iter().any(is_named) || (self.is_for_all() && is_anonymous())
+        let is_anonymous = !asked.contains_key(COOKIE) && !asked.contains_key(AUTHORIZATION);
+        self.origins
+            .iter()
+            .any(|known| known.is(origin) && (is_anonymous || !known.is_anyones()))
     }
 
     /// Says on a response what the page may do with it.
@@ -411,6 +412,7 @@ mod tests {
             error.starts_with("credentials cannot be allowed to all origins"),
             "{error}"
         );
+        assert!(cors("null").allow_credentials().is_err());
         let cors = cors("https://a.org").allow_credentials().unwrap();
         let said = put(&cors, "https://a.org", &[]);
         assert_eq!(said[ACCESS_CONTROL_ALLOW_CREDENTIALS], "true");
@@ -495,6 +497,10 @@ mod tests {
             asked.extend(headers(more.as_slice()));
             assert_eq!(cors(origin).trusts(&asked), trusted, "{origin} {more:?}");
         }
+        // Any page can make itself one without an origin.
+        let null = ("origin", "null");
+        assert!(cors("null").trusts(&headers(&[null])));
+        assert!(!cors("null").trusts(&headers(&[null, ("cookie", "a=b")])));
         assert!(!cors("*").trusts(&HeaderMap::new()));
     }
 }

@@ -56,6 +56,12 @@ impl Origin {
         self.0 == Pattern::Any
     }
 
+    /// Whether any page may come under it: all of them, or `null`, which a page
+    /// makes itself by a frame in a sandbox.
+    pub(super) fn is_anyones(&self) -> bool {
+        matches!(self.0, Pattern::Any | Pattern::Null)
+    }
+
     /// Whether this origin, as a browser writes it in `Origin`, is meant.
     #[must_use]
     pub fn matches(&self, origin: &str) -> bool {

@@ -20,6 +20,8 @@ use http_body::Body;
 use http_body_util::{Either, Full};
 use tower_service::Service;
 
+use portolan_gateway::TrustedOrigin;
+
 use crate::connection::Running;
 use crate::forwarded::{self, Proxies};
 use crate::request_body::Came;
@@ -109,8 +111,14 @@ impl<S> Edge<S> {
                 forwarded::pass_on(peer, is_trusted, self.secure, &mut request);
             }
         }
-        // Only now, since a page may put headers beside those of its browser.
-        let tunnel = tunnel::prepare(&mut request, self.cors.as_deref());
+        // What the browser itself has sent counts, not what a page puts beside it
+        // for a WebSocket.
+        if let Some(cors) = self.cors.as_deref()
+            && cors.trusts(request.headers())
+        {
+            request.extensions_mut().insert(TrustedOrigin);
+        }
+        let tunnel = tunnel::prepare(&mut request);
         let id = request_id::keep_or_make(request.headers_mut());
         let observation = Observation::begin(
             &mut request,

@@ -4,22 +4,17 @@
 
 use http::Request;
 use http::header::SEC_WEBSOCKET_VERSION;
-use portolan_gateway::{TrustedOrigin, Tunnel, TunnelSlot, lift_websocket_headers};
+use portolan_gateway::{Tunnel, TunnelSlot, lift_websocket_headers};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::observe::Observation;
-use crate::Cors;
 
 /// Makes the request of a WebSocket ready for whatever reads headers, and gives
 /// the place where its tunnel will be; nothing for other requests.
-pub(super) fn prepare<I>(request: &mut Request<I>, cors: Option<&Cors>) -> Option<TunnelSlot> {
+pub(super) fn prepare<I>(request: &mut Request<I>) -> Option<TunnelSlot> {
     if !request.headers().contains_key(SEC_WEBSOCKET_VERSION) {
         return None;
-    }
-    // What the browser itself has sent counts, not what a page put beside it.
-    if cors.is_some_and(|cors| cors.trusts(request.headers())) {
-        request.extensions_mut().insert(TrustedOrigin);
     }
     lift_websocket_headers(request.headers_mut());
     let slot = TunnelSlot::default();

@@ -103,6 +103,13 @@ fn details_json(core: &Core, status: &Status) -> Vec<Value> {
         .collect()
 }
 
+/// The types whose JSON may be an object, but not one of their fields.
+const SPECIAL: [&str; 3] = [
+    "google.protobuf.Any",
+    "google.protobuf.Struct",
+    "google.protobuf.Value",
+];
+
 fn readable(core: &Core, detail: &details::Detail) -> Option<Value> {
     let id = core
         .transcoder
@@ -113,8 +120,10 @@ fn readable(core: &Core, detail: &details::Detail) -> Option<Value> {
         .wire_to_json(id, &detail.value, &mut text, &core.options.write)
         .ok()?;
     let mut value: Value = serde_json::from_slice(&text).ok()?;
+    // Types with JSON of their own have it under `value` (ProtoJSON, "Any").
+    let special = SPECIAL.contains(&detail.type_name());
     match &mut value {
-        Value::Object(members) => {
+        Value::Object(members) if !special => {
             members.insert("@type".to_owned(), Value::from(detail.type_url.clone()));
             Some(value)
         }

@@ -16,7 +16,8 @@ use http::request::Parts;
 use http::{HeaderName, HeaderValue, Response, StatusCode, Version, header};
 
 use super::{
-    Accept, Accepted, Core, Eventually, Exchange, Protocol, method_not_allowed, without_body,
+    Accept, Accepted, Core, Eventually, Exchange, Protocol, method_not_allowed, origin,
+    without_body,
 };
 use crate::call::{Call, Reply};
 use crate::compression::Encoding;
@@ -97,6 +98,15 @@ fn accept(
         }
         Accepted::Answer(response)
     };
+    if let Some(origin) = uninvited(head, media_type) {
+        let origin = String::from_utf8_lossy(origin.as_bytes());
+        let message = format!(
+            "a page of {origin} may not call this without asking; send `content-type: \
+             application/json`, and let the server allow the origin"
+        );
+        let status = Status::new(Code::PermissionDenied, message);
+        return Accepted::Answer(error::response(core, style, &status));
+    }
     if let Err(status) = request::check_content_type(head, media_type, binding) {
         let name = HeaderName::from_static("accept-post");
         return unsupported(status, name, "application/json");
@@ -128,6 +138,19 @@ fn accept(
             too_large: request::TooLarge::default(),
         }),
     })
+}
+
+/// The origin of a page that calls without its browser asking first whether it
+/// may, as it does not for forms and for what looks like one (the Fetch standard,
+/// "CORS-safelisted request-header"). That the page cannot see the answer does
+/// not undo the call.
+fn uninvited<'h>(head: &'h Parts, media_type: &str) -> Option<&'h HeaderValue> {
+    let like_a_form = head.method == http::Method::POST
+        && matches!(
+            media_type,
+            "" | "text/plain" | "multipart/form-data" | "application/x-www-form-urlencoded"
+        );
+    origin::refused(head).filter(|_| like_a_form)
 }
 
 /// How errors look: as chosen for all routes, or else as the kind of route has

@@ -77,6 +77,13 @@ pub(super) fn check_content_type(
     Err(Status::new(Code::InvalidArgument, message))
 }
 
+/// HTTP/2 need not say beforehand that there is a body.
+fn untyped_body() -> Status {
+    let message =
+        "this route takes JSON, not no content type; send `content-type: application/json`";
+    Status::new(Code::InvalidArgument, message)
+}
+
 fn has_content(head: &Parts) -> bool {
     head.headers.contains_key(header::TRANSFER_ENCODING)
         || head
@@ -128,12 +135,17 @@ pub(super) async fn call(
     let body_says = has_body(&head, &binding);
     let bound = Bound::new(core, &binding, segments, &head, body_says, too_large)?;
     let fault = Fault::default();
+    // Without a type it is JSON only if there is nothing.
+    let untyped = !head.headers.contains_key(header::CONTENT_TYPE) && binding.raw_request.is_none();
     let messages = if !has_body(&head, &binding) {
         Body::from(bound.message(None)?)
     } else if !binding.route.streaming.from_client() {
         let body = collect(body, limit)
             .await
             .map_err(|status| bound.too_large.note(status))?;
+        if untyped && !body.is_empty() {
+            return Err(untyped_body());
+        }
         let body = exchange.content.decompress(body, limit);
         let body = body.map_err(|status| bound.too_large.note(status))?;
         Body::from(bound.message(Some(&body))?)
@@ -200,6 +212,19 @@ fn has_field(mut message: &[u8], number: u32) -> bool {
     false
 }
 
+/// Whether a message in wire format ends where its last field does.
+fn is_whole(mut message: &[u8]) -> bool {
+    while !message.is_empty() {
+        let Ok((tag, wire_type)) = decode_key(&mut message) else {
+            return false;
+        };
+        if skip_field(wire_type, tag, &mut message, DecodeContext::default()).is_err() {
+            return false;
+        }
+    }
+    true
+}
+
 /// A binding with what path and query filled in already.
 pub(in crate::protocol) struct Bound {
     core: Arc<Core>,
@@ -255,6 +280,11 @@ impl Bound {
 
     /// A message in wire format and the fields, framed.
     pub(in crate::protocol) fn wire(&self, wire: &[u8]) -> Result<Bytes, Status> {
+        // Fields behind a message that is not whole would become a part of it.
+        if !self.fields.is_empty() && !is_whole(wire) {
+            let message = "the message is not whole, so the path's fields cannot follow it";
+            return Err(Status::new(Code::InvalidArgument, message));
+        }
         let limit = self.core.options.max_message_size;
         frame::build_within(limit, wire.len() + self.fields.len(), |out| {
             out.extend_from_slice(wire);

@@ -102,7 +102,9 @@ impl Stream {
         }
         let event = match self.first.take() {
             Some(first) => Some(first),
-            None if self.exchange.form == Form::Sse => {
+            None if self.exchange.form == Form::Sse
+                && !self.exchange.core.options.keep_alive.is_zero() =>
+            {
                 let pause = self.exchange.core.options.keep_alive;
                 match tokio::time::timeout(pause, self.event()).await {
                     Ok(event) => event,

@@ -53,15 +53,17 @@ struct Gone;
 pub(super) struct Breath<'a> {
     mouth: &'a mut Mouth,
     pulse: &'a Pulse,
-    pings: Interval,
+    /// When pings are due, if ever.
+    pings: Option<Interval>,
 }
 
 impl<'a> Breath<'a> {
     pub(super) fn new(mouth: &'a mut Mouth, pulse: &'a Pulse, every: Duration) -> Self {
-        // An interval of no length is none.
-        let every = every.max(Duration::from_millis(1));
-        let mut pings = interval_at(Instant::now() + every, every);
-        pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let pings = (!every.is_zero()).then(|| {
+            let mut pings = interval_at(Instant::now() + every, every);
+            pings.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            pings
+        });
         Self {
             mouth,
             pulse,
@@ -76,7 +78,7 @@ impl<'a> Breath<'a> {
             tokio::select! {
                 biased;
                 done = &mut work => return Ok(done),
-                _ = self.pings.tick() => {
+                () = due(&mut self.pings) => {
                     if !self.pulse.ask() {
                         return Err(Gone);
                     }
@@ -94,6 +96,16 @@ impl<'a> Breath<'a> {
 
     async fn flush(&mut self) -> Result<(), Gone> {
         self.mouth.flush().await.map_err(|_| Gone)
+    }
+}
+
+/// Waits until a ping is due.
+async fn due(pings: &mut Option<Interval>) {
+    match pings {
+        Some(pings) => {
+            pings.tick().await;
+        }
+        None => std::future::pending().await,
     }
 }
 

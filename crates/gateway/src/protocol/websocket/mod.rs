@@ -13,7 +13,6 @@ mod answer;
 mod close;
 mod handshake;
 mod listen;
-mod origin;
 mod pulse;
 mod subprotocol;
 mod talk;
@@ -32,7 +31,6 @@ use super::{Accept, Accepted, Core, Protocol};
 use crate::route::{Binding, Matched};
 use crate::{Code, Deadline, Status, metadata};
 
-pub use origin::TrustedOrigin;
 pub use subprotocol::lift_websocket_headers;
 
 pub(crate) struct WebSocket;
@@ -64,7 +62,7 @@ fn accept(
     segments: Range<usize>,
 ) -> Result<Accepted, (StatusCode, Status)> {
     let bad = |status: Status| (status.code().http_status(), status);
-    if let Some(origin) = origin::refused(head) {
+    if let Some(origin) = super::origin::refused(head) {
         let origin = String::from_utf8_lossy(origin.as_bytes());
         let message = format!("pages of {origin} may not open WebSockets here");
         return Err(bad(Status::new(Code::PermissionDenied, message)));

@@ -90,7 +90,8 @@ pub fn lift_websocket_headers(headers: &mut HeaderMap) {
     // Of one name there may be several, but none beside the request's own.
     lifted.retain(|(name, _)| !headers.contains_key(name));
     for (name, value) in lifted {
-        headers.append(name, value);
+        // A list can have more names than a map has room for.
+        let _ = headers.try_append(name, value);
     }
 }
 

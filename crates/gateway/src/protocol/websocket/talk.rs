@@ -35,12 +35,14 @@ use crate::protocol::rest::error;
 use crate::protocol::rest::request::Bound;
 use crate::protocol::{Conversation, Core, Eventually};
 use crate::route::Binding;
-use crate::{Code, Status};
+use crate::{Code, Deadline, Status};
 
 /// How much is read at a time, and held for a connection that is silent.
 const READ: usize = 4 * 1024;
 /// How much is gathered before it goes out. What is larger goes out at once.
 const WRITE: usize = 16 * 1024;
+/// How much longer than its deadline an answer may take to say so itself.
+const LATE: Duration = Duration::from_millis(500);
 /// How long the last frames may take to get away, and how long the client may
 /// take to answer them.
 const PARTING: Duration = Duration::from_secs(5);
@@ -128,8 +130,17 @@ async fn hold(talk: Talk, mouth: &mut Mouth, ear: &mut Ear, opening: Opening) ->
         outcome.end(end.code());
         end
     };
+    let instant = opening.instant();
+    // The answer knows the time too, but a client that takes nothing holds it up.
+    let late = async {
+        match instant {
+            Some(instant) => tokio::time::sleep_until(instant + LATE).await,
+            None => std::future::pending().await,
+        }
+    };
     let end = tokio::select! {
         end = listening => end,
+        () = late => End::Over(Deadline::exceeded()),
         end = AssertUnwindSafe(answer(&mut breath, voice, opening, call)).catch_unwind() => {
             end.unwrap_or_else(|panic| End::Over(fallen(&*panic)))
         }

@@ -1,9 +1,9 @@
-//! Which web pages may open a WebSocket.
+//! Which web pages may open a WebSocket, or send what no browser asks about.
 //!
-//! A browser lets any page connect to any server, sends the server's cookies
-//! along, and asks nobody: only the server can refuse (RFC 6455 §10.2). So a
-//! page of the server's own origin may, and any other only when the layer that
-//! knows the trusted origins says so.
+//! A browser lets any page connect to any server or post a form to it, sends the
+//! server's cookies along, and asks nobody: only the server can refuse (RFC 6455
+//! §10.2). So a page of the server's own origin may, and any other only when the
+//! layer that knows the trusted origins says so.
 
 use http::header::{HOST, ORIGIN};
 use http::request::Parts;
@@ -12,7 +12,8 @@ use http::{HeaderValue, Uri};
 
 /// In the extensions of a request it says that somebody has judged the
 /// request's `Origin` and trusts it: a CORS layer, for instance, whose list has
-/// it. Without it only pages of the server's own origin may open WebSockets.
+/// it. Without it only pages of the server's own origin may open WebSockets, or
+/// post without a content type that browsers ask about.
 ///
 /// ```
 /// # fn judge(mut request: http::Request<()>) {
@@ -22,7 +23,7 @@ use http::{HeaderValue, Uri};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TrustedOrigin;
 
-/// The origin of a page that may not connect. What is no browser names no
+/// The origin of a page that may not do so. What is no browser names no
 /// origin, and may.
 pub(super) fn refused(head: &Parts) -> Option<&HeaderValue> {
     let origin = head.headers.get(ORIGIN)?;
