@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
@@ -13,14 +13,13 @@ use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::calls::{Calls, Seated};
 use crate::edge::Edge;
+use crate::http::{Http, http};
 use crate::open::{Opened, Version, open};
 use crate::request_body::Came;
 use crate::rest::Rest;
@@ -123,7 +122,6 @@ impl Connections {
         let (socket, line) = socket::cut(transport, first);
         let traffic = Arc::new(Traffic::default());
         let (calls, seated) = Calls::new(self.tasks.clone(), Arc::downgrade(&traffic));
-        let http = http(version, calls, &self.limits);
         let (service_traffic, limits) = (Arc::clone(&traffic), Arc::clone(&self.limits));
         let service = service_fn(move |mut request: Request<Incoming>| {
             service_traffic.begin();
@@ -149,8 +147,7 @@ impl Connections {
             vigil: Vigil::new(&self.limits, version, traffic),
         };
         let stop = {
-            let mut connection =
-                pin!(http.serve_connection_with_upgrades(TokioIo::new(socket), service));
+            let mut connection = http(version, socket, service, calls, &self.limits);
             let working = poll_fn(|context| work.poll(connection.as_mut(), context));
             let stop = tokio::select! {
                 biased;
@@ -165,7 +162,7 @@ impl Connections {
                 Stop::Judged(verdict) if !verdict.is_mild() => stop,
                 Stop::Ended(_) => stop,
                 Stop::Drained | Stop::Judged(_) => {
-                    connection.as_mut().graceful_shutdown();
+                    connection.as_mut().finish();
                     work.vigil.relent();
                     // The work may go on meanwhile, and has the vigil.
                     let traffic = Arc::downgrade(work.vigil.traffic());
@@ -268,10 +265,11 @@ struct Work {
 impl Work {
     /// Works on a connection and on the call that runs in its task, sends what
     /// came of it, and looks whether that is how it should be.
-    fn poll<C>(&mut self, mut connection: Pin<&mut C>, context: &mut Context<'_>) -> Poll<Stop>
-    where
-        C: Future<Output = Result<(), BoxError>>,
-    {
+    fn poll(
+        &mut self,
+        mut connection: Pin<&mut dyn Http>,
+        context: &mut Context<'_>,
+    ) -> Poll<Stop> {
         // Before the connection, which writes what the call says.
         self.seated.poll(context);
         loop {
@@ -279,7 +277,7 @@ impl Work {
                 // It may have become something else, on which others work; what
                 // was said before that goes out first.
                 let _ = self.line.poll_leave(context);
-                return Poll::Ready(Stop::Ended(result));
+                return Poll::Ready(Stop::Ended(result.map_err(Into::into)));
             }
             if !self.seated.begin(context, self.line.came()) {
                 break;
@@ -291,36 +289,6 @@ impl Work {
         self.vigil
             .poll(self.line.signs(), context)
             .map(Stop::Judged)
-    }
-}
-
-/// The HTTP of a connection, with its limits.
-fn http(version: Version, calls: Calls, limits: &Limits) -> auto::Builder<Calls> {
-    let mut http = auto::Builder::new(calls);
-    match version {
-        Version::Http1 => {
-            http.http1()
-                // The vigil has an eye on it.
-                .header_read_timeout(None)
-                .max_buf_size(limits.header_bytes as usize);
-            http.http1_only()
-        }
-        Version::Http2 => {
-            http.http2()
-                .timer(TokioTimer::new())
-                .max_header_list_size(limits.header_bytes)
-                .max_concurrent_streams(limits.streams)
-                // WebSockets (RFC 8441).
-                .enable_connect_protocol()
-                .initial_stream_window_size(limits.stream_window)
-                .initial_connection_window_size(limits.connection_window)
-                .max_send_buf_size(limits.send_buffer)
-                .max_pending_accept_reset_streams(limits.pending_resets)
-                .max_local_error_reset_streams(limits.local_resets)
-                .keep_alive_interval(limits.ping_interval)
-                .keep_alive_timeout(limits.ping_timeout);
-            http.http2_only()
-        }
     }
 }
 

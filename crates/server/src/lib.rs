@@ -39,6 +39,7 @@ mod edge;
 mod error;
 mod forwarded;
 mod health;
+mod http;
 mod limits;
 mod listener;
 pub mod logging;

@@ -4,6 +4,7 @@
 use std::io;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 
@@ -78,6 +79,12 @@ pub(crate) async fn open(
             certificate: None,
         });
     };
+    // In memory that goes when the handshake is done: it takes more than all
+    // that is behind it.
+    Box::pin(open_tls(wire, tls, limit)).await
+}
+
+async fn open_tls(mut wire: Wire, tls: &Tls, limit: Duration) -> Result<Opened, Unopened> {
     let mut stream = in_time(tls.handshake_limit(), async {
         let mut first = Vec::with_capacity(FIRST);
         more(&mut wire, &mut first).await?;
@@ -109,12 +116,11 @@ pub(crate) async fn open(
     })
 }
 
-async fn in_time<T>(
+fn in_time<T>(
     limit: Duration,
     work: impl Future<Output = Result<T, Unopened>>,
-) -> Result<T, Unopened> {
-    let silent = |_| Unopened::Silent(limit);
-    tokio::time::timeout(limit, work).await.map_err(silent)?
+) -> impl Future<Output = Result<T, Unopened>> {
+    tokio::time::timeout(limit, work).map(move |done| done.unwrap_or(Err(Unopened::Silent(limit))))
 }
 
 /// Reads until the version is known.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -250,12 +251,13 @@ async fn accept<S, B>(
                 let tls = listener.tls_of().cloned();
                 let serving = connections.clone().serve(wire, peer, tls, edge.clone());
                 let cut = Arc::clone(&cut);
-                connections.tasks().spawn(async move {
-                    if serving.await == End::Cut {
+                // An async block would have room for it twice.
+                connections.tasks().spawn(serving.map(move |end| {
+                    if end == End::Cut {
                         cut.fetch_add(1, Ordering::Relaxed);
                     }
                     drop(room);
-                });
+                }));
             }
             Err(error) if concerns_one_connection(&error) => {}
             Err(error) => {

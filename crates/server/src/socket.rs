@@ -317,7 +317,8 @@ impl Line {
     /// closed while its client still sends is reset, and what the client has not
     /// read by then is lost (RFC 9112 §9.6).
     pub(crate) async fn linger(&self, silence: Duration, all: Duration) {
-        let mut rest = [0; 4096];
+        // Not in the future, which every connection has from its beginning.
+        let mut rest = vec![0; 4096];
         let heard = async {
             loop {
                 let read = poll_fn(|context| self.lock().stream.poll_read(context, &mut rest));
