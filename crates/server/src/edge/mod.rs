@@ -152,7 +152,8 @@ impl<S> Edge<S> {
             cors.put(grant, response.headers_mut());
         }
         if let Some(tunnel) = tunnel.and_then(|slot| slot.take()) {
-            self.tunnels.run(tunnel, observation.begun(&response));
+            self.tunnels
+                .run(tunnel, observation.begun(&response).aside());
             return Ok(response.map(|_| Either::Right(Full::default())));
         }
         let response = observation.watch(response);

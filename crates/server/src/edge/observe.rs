@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use portolan_gateway::{Code, Outcome, OutcomeSlot};
@@ -64,6 +64,7 @@ pub(crate) struct Seen<'a> {
 pub(crate) struct Observation {
     started: Instant,
     http_method: Method,
+    version: Version,
     uri: Uri,
     request_id: HeaderValue,
     peer: Option<Peer>,
@@ -110,6 +111,7 @@ impl Observation {
         Self {
             started: Instant::now(),
             http_method: request.method().clone(),
+            version: request.version(),
             uri: request.uri().clone(),
             request_id,
             peer,
@@ -133,6 +135,19 @@ impl Observation {
         self
     }
 
+    /// Goes on without the memory that HTTP has read the request's head into, of
+    /// which names are a part: a call may be silent for hours.
+    pub(crate) fn aside(mut self) -> Self {
+        if self.outcome.is_some() {
+            // A call is named by its outcome.
+            self.uri = Uri::default();
+        }
+        if let Ok(own) = HeaderValue::from_bytes(self.request_id.as_bytes()) {
+            self.request_id = own;
+        }
+        self
+    }
+
     /// Notes the end of what went on behind the response.
     pub(crate) fn complete(mut self) {
         self.end(Last::Whole);
@@ -143,7 +158,12 @@ impl Observation {
     where
         B: Body,
     {
-        let observation = self.begun(&response);
+        let mut observation = self.begun(&response);
+        // Over HTTP/2, calls share such memory.
+        let is_stream = response.body().size_hint().exact().is_none();
+        if is_stream && observation.version < Version::HTTP_2 {
+            observation = observation.aside();
+        }
         response.map(|body| Observed {
             body,
             turn: Turn::of_http(&observation.running),
