@@ -12,7 +12,7 @@ use super::close::End;
 use super::pulse::Pulse;
 use super::subprotocol::Format;
 use super::talk::Mouth;
-use crate::call::Call;
+use crate::call::{Call, Reply};
 use crate::gateway::Opening;
 use crate::messages::{Event, ReplyReader};
 use crate::protocol::Core;
@@ -72,8 +72,7 @@ impl<'a> Breath<'a> {
     }
 
     /// Waits for something, as long as the client is there.
-    async fn during<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Gone> {
-        let mut work = pin!(work);
+    async fn during<T>(&mut self, mut work: impl Future<Output = T> + Unpin) -> Result<T, Gone> {
         loop {
             tokio::select! {
                 biased;
@@ -116,14 +115,17 @@ pub(super) async fn answer(
     opening: Opening,
     call: Call,
 ) -> End {
-    let opened = breath.during(opening.open(async { Ok(call) })).await;
-    let reply = match opened {
+    // In memory that goes when there is a reply, which may be silent for hours.
+    let opening = Box::pin(opening.open(async { Ok(call) }));
+    let opened = breath.during(opening).await;
+    let Reply { metadata, messages } = match opened {
         Ok(Ok(reply)) => reply,
         Ok(Err(status)) => return End::Over(status),
         Err(Gone) => return End::Gone,
     };
     let limit = voice.core.options.reply_limit();
-    let reader = ReplyReader::new(reply.messages, &reply.metadata, limit);
+    let reader = ReplyReader::new(messages, &metadata, limit);
+    drop(metadata);
     let ended = if voice.binding.route.streaming.from_server() {
         every(breath, voice, reader).await
     } else {
@@ -147,7 +149,7 @@ async fn every(
             Some(event) => event,
             None => {
                 breath.flush().await?;
-                let next = reader.next(|message| voice.message(message));
+                let next = pin!(reader.next(|message| voice.message(message)));
                 breath.during(next).await?
             }
         };
@@ -169,7 +171,7 @@ async fn single(
     voice: Voice<'_>,
     reader: ReplyReader,
 ) -> Result<Status, Gone> {
-    let only = reader.only(|message| voice.message(message));
+    let only = pin!(reader.only(|message| voice.message(message)));
     match breath.during(only).await? {
         (Ok(message), _) => {
             breath.say(message).await?;

@@ -200,7 +200,7 @@ async fn part(core: &Core, mut mouth: Mouth, mut ear: Ear, end: End) {
             return;
         }
         // Behind a broken frame there may be more that nobody can read.
-        let mut rest = [0; 1024];
+        let mut rest = vec![0; 1024];
         while let Ok(1..) = io.read(&mut rest).await {
             consume_budget().await;
         }
