@@ -11,10 +11,12 @@ pub(crate) mod request_id;
 pub(crate) mod tunnel;
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::sync::Arc;
+use std::task::{self, Poll};
 
 use bytes::Bytes;
+use futures_util::future;
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Full};
@@ -77,12 +79,16 @@ impl<S> Edge<S> {
     }
 
     /// Answers one request.
-    pub(crate) async fn answer<I, B>(
+    ///
+    /// What comes before the service is done at once: an async function would
+    /// have room for its arguments twice, and over HTTP/1.1 a connection keeps
+    /// this future's memory.
+    pub(crate) fn answer<I, B>(
         mut self,
         mut request: Request<I>,
         running: Running,
         came: Came,
-    ) -> Result<Response<EdgeBody<B>>, Infallible>
+    ) -> impl Future<Output = Result<Response<EdgeBody<B>>, Infallible>>
     where
         S: Service<Request<I>, Response = Response<B>, Error = Infallible>,
         B: Body<Data = Bytes>,
@@ -95,7 +101,7 @@ impl<S> Edge<S> {
             } else {
                 figures
             };
-            return Ok(figures.map(Either::Right));
+            return future::Either::Left(ready(Ok(figures.map(Either::Right))));
         }
         if let Some(peer) = request.extensions().get::<Peer>().copied() {
             let client = match &self.proxies {
@@ -127,40 +133,43 @@ impl<S> Edge<S> {
             running,
             came,
         );
-        let grant = self.cors.as_deref().map(|cors| {
+        let mut grant = None;
+        if let Some(cors) = self.cors.as_deref() {
             let asked = request.headers();
-            (
-                cors,
-                cors.grant(asked),
-                cors.preflight(request.method(), asked),
-            )
-        });
-        let grant = match grant {
-            Some((cors, grant, Some(answer))) => {
+            let granted = cors.grant(asked);
+            if let Some(answer) = cors.preflight(request.method(), asked) {
                 let mut answer = answer.map(|text| Bytes::from_static(text.as_bytes()));
-                cors.put(grant, answer.headers_mut());
+                cors.put(granted, answer.headers_mut());
                 request_id::put(answer.headers_mut(), id);
-                return Ok(observation.answer(answer).map(Either::Right));
+                let answer = observation.answer(answer).map(Either::Right);
+                return future::Either::Left(ready(Ok(answer)));
             }
-            Some((cors, grant, None)) => Some((cors, grant)),
-            None => None,
-        };
-        poll_fn(|context| Service::<Request<I>>::poll_ready(&mut self.service, context)).await?;
-        let mut response = self.service.call(request).await?;
-        request_id::put(response.headers_mut(), id);
-        if let Some((cors, grant)) = grant {
-            cors.put(grant, response.headers_mut());
+            grant = Some(granted);
         }
-        if let Some(tunnel) = tunnel.and_then(|slot| slot.take()) {
-            self.tunnels
-                .run(tunnel, observation.begun(&response).aside());
-            return Ok(response.map(|_| Either::Right(Full::default())));
-        }
-        let response = observation.watch(response);
-        Ok(if is_head {
-            head::without_body(response).map(Either::Right)
-        } else {
-            response.map(Either::Left)
+        let mut request = Some(request);
+        future::Either::Right(async move {
+            let asking = poll_fn(|context| {
+                let ready = Service::<Request<I>>::poll_ready(&mut self.service, context);
+                let Ok(()) = task::ready!(ready);
+                let request = request.take().expect("it is asked for once");
+                Poll::Ready(self.service.call(request))
+            });
+            let mut response = asking.await.await?;
+            request_id::put(response.headers_mut(), id);
+            if let (Some(cors), Some(grant)) = (self.cors.as_deref(), grant) {
+                cors.put(grant, response.headers_mut());
+            }
+            if let Some(tunnel) = tunnel.and_then(|slot| slot.take()) {
+                self.tunnels
+                    .run(tunnel, observation.begun(&response).aside());
+                return Ok(response.map(|_| Either::Right(Full::default())));
+            }
+            let response = observation.watch(response);
+            Ok(if is_head {
+                head::without_body(response).map(Either::Right)
+            } else {
+                response.map(Either::Left)
+            })
         })
     }
 }
