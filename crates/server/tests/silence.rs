@@ -28,8 +28,9 @@ const WATCH: &str = "/grpc.health.v1.Health/Watch";
 /// whoever comes first, does not count.
 const CALLS: usize = 400;
 const FIRST: usize = 100;
-/// The most that one may take, in bytes.
-const MOST: usize = 20_000;
+/// The most that one may take, in bytes: under 20 kB, and the rest for systems that
+/// count in larger pages.
+const MOST: usize = 26_000;
 
 /// A service that says one thing, and then nothing.
 fn start() -> Running {
