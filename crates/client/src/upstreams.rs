@@ -30,6 +30,7 @@ use crate::{Answering, Channel};
 #[derive(Clone, Debug, Default)]
 pub struct Upstreams {
     routes: Arc<HashMap<Box<str>, Channel>>,
+    otherwise: Option<Channel>,
 }
 
 impl Upstreams {
@@ -47,14 +48,18 @@ impl Upstreams {
         let name = service_or_package
             .trim_end_matches('*')
             .trim_end_matches('.');
+        if name.is_empty() {
+            return self.otherwise(server);
+        }
         Arc::make_mut(&mut self.routes).insert(name.into(), server);
         self
     }
 
     /// Sends all calls that no route has to this server.
     #[must_use]
-    pub fn otherwise(self, server: Channel) -> Self {
-        self.route("", server)
+    pub fn otherwise(mut self, server: Channel) -> Self {
+        self.otherwise = Some(server);
+        self
     }
 
     /// The server for a service.
@@ -65,10 +70,10 @@ impl Upstreams {
             if let Some(server) = self.routes.get(name) {
                 return Some(server);
             }
-            if name.is_empty() {
-                return None;
+            match name.rfind('.') {
+                Some(at) if !self.routes.is_empty() => name = &name[..at],
+                _ => return self.otherwise.as_ref(),
             }
-            name = name.rfind('.').map_or("", |at| &name[..at]);
         }
     }
 }

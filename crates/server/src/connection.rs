@@ -118,7 +118,7 @@ impl Connections {
                 return End::Closed;
             }
         };
-        let edge = edge.over(tls.is_some());
+        let edge = edge.over(peer, tls.is_some());
         let (socket, line) = socket::cut(transport, first);
         let traffic = Arc::new(Traffic::default());
         let (calls, seated) = Calls::new(self.tasks.clone(), Arc::downgrade(&traffic));

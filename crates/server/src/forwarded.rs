@@ -151,40 +151,70 @@ impl Proxies {
     }
 }
 
-/// Says in a request whom it comes from, for whoever is behind: the peer at the
-/// end of `X-Forwarded-For`, and how and under which name the client came unless
-/// a trusted proxy has said so. What others have said is taken out.
-pub(crate) fn pass_on<I>(peer: Peer, is_trusted: bool, secure: bool, request: &mut Request<I>) {
-    let host = match request.uri().authority() {
-        Some(authority) => {
-            let host = authority.as_str();
-            let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-            HeaderValue::try_from(host).ok()
-        }
-        None => request.headers().get(HOST).cloned(),
-    };
-    let headers = request.headers_mut();
-    if !is_trusted {
-        forget_hearsay(headers);
-    }
-    if let Some(address) = address_of(peer) {
-        // On one line, since many read only the first.
-        let lines = headers.get_all(X_FORWARDED_FOR).iter();
-        let mut way = lines.fold(Vec::new(), |mut way, line| {
-            way.extend_from_slice(line.as_bytes());
-            way.extend_from_slice(b", ");
-            way
-        });
-        way.extend_from_slice(address.to_string().as_bytes());
-        if let Ok(way) = HeaderValue::try_from(way) {
-            headers.insert(X_FORWARDED_FOR, way);
+/// What the requests of one connection tell of their client, for whoever is
+/// behind: the peer at the end of `X-Forwarded-For`, and how and under which name
+/// the client came unless a trusted proxy has said so.
+#[derive(Debug)]
+pub(crate) struct Forwarding {
+    /// The peer's address.
+    peer: Option<HeaderValue>,
+    is_trusted: bool,
+    scheme: HeaderValue,
+}
+
+impl Forwarding {
+    /// For the connection of this peer.
+    pub(crate) fn of(peer: Peer, proxies: Option<&Proxies>, secure: bool) -> Self {
+        let address = address_of(peer).map(|address| address.to_string());
+        Self {
+            peer: address.and_then(|address| HeaderValue::try_from(address).ok()),
+            is_trusted: proxies.is_some_and(|proxies| proxies.trusts_peer(peer)),
+            scheme: HeaderValue::from_static(if secure { "https" } else { "http" }),
         }
     }
-    let scheme = HeaderValue::from_static(if secure { "https" } else { "http" });
-    headers.entry(X_FORWARDED_PROTO).or_insert(scheme);
-    if let Some(host) = host {
-        headers.entry(X_FORWARDED_HOST).or_insert(host);
+
+    /// Says so in a request. What others have said is taken out.
+    pub(crate) fn tell<I>(&self, request: &mut Request<I>) {
+        let host = match request.uri().authority() {
+            Some(authority) => {
+                let host = authority.as_str();
+                let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
+                HeaderValue::try_from(host).ok()
+            }
+            None => request.headers().get(HOST).cloned(),
+        };
+        let headers = request.headers_mut();
+        if !self.is_trusted {
+            forget_hearsay(headers);
+        }
+        if let Some(peer) = &self.peer {
+            let way = match headers.contains_key(X_FORWARDED_FOR) {
+                true => behind(headers, peer),
+                false => Some(peer.clone()),
+            };
+            if let Some(way) = way {
+                headers.insert(X_FORWARDED_FOR, way);
+            }
+        }
+        headers
+            .entry(X_FORWARDED_PROTO)
+            .or_insert_with(|| self.scheme.clone());
+        if let Some(host) = host {
+            headers.entry(X_FORWARDED_HOST).or_insert(host);
+        }
     }
+}
+
+/// The way that was told, and the peer at its end. On one line, since many read
+/// only the first.
+fn behind(headers: &HeaderMap, peer: &HeaderValue) -> Option<HeaderValue> {
+    let mut way = Vec::new();
+    for line in headers.get_all(X_FORWARDED_FOR) {
+        way.extend_from_slice(line.as_bytes());
+        way.extend_from_slice(b", ");
+    }
+    way.extend_from_slice(peer.as_bytes());
+    HeaderValue::try_from(way).ok()
 }
 
 /// Takes out what a stranger says about the way of a request, which must not be
@@ -374,7 +404,9 @@ mod tests {
             "unix" => Peer::Unix,
             address => Peer::Tcp(address.parse().unwrap()),
         };
-        pass_on(peer, trusted, true, &mut request);
+        let any = ["0.0.0.0/0", "::/0", "unix"].map(|text| text.parse().unwrap());
+        let proxies = trusted.then(|| Proxies::new(any));
+        Forwarding::of(peer, proxies.as_ref(), true).tell(&mut request);
         let headers = request.headers().iter();
         let headers = headers.filter(|(name, _)| *name != HOST);
         let mut lines: Vec<_> = headers

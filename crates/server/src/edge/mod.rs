@@ -25,7 +25,7 @@ use tower_service::Service;
 use portolan_gateway::TrustedOrigin;
 
 use crate::connection::Running;
-use crate::forwarded::{self, Proxies};
+use crate::forwarded::{Forwarding, Proxies};
 use crate::request_body::Came;
 use crate::{BoxError, Client, Cors, Metrics, Peer, metrics};
 use observe::{Observation, Observed, Piece};
@@ -39,10 +39,10 @@ pub(crate) struct Edge<S> {
     metrics: Metrics,
     cors: Option<Arc<Cors>>,
     proxies: Option<Arc<Proxies>>,
-    /// Whether the service hears of clients as from a proxy.
+    /// Whether the service hears of clients as from a proxy, and what it hears
+    /// over one connection.
     forwards: bool,
-    /// Whether requests come by TLS.
-    secure: bool,
+    forwarding: Option<Arc<Forwarding>>,
     tunnels: Tunnels,
 }
 
@@ -63,7 +63,7 @@ impl<S> Edge<S> {
             cors: cors.map(Arc::new),
             proxies: proxies.map(Arc::new),
             forwards: false,
-            secure: false,
+            forwarding: None,
             tunnels,
         }
     }
@@ -73,9 +73,13 @@ impl<S> Edge<S> {
         Self { forwards, ..self }
     }
 
-    /// For a connection that is encrypted, or not.
-    pub(crate) fn over(self, secure: bool) -> Self {
-        Self { secure, ..self }
+    /// For the connection of a peer, which is encrypted or not.
+    pub(crate) fn over(self, peer: Peer, secure: bool) -> Self {
+        let forwarding = self.forwards.then(|| {
+            let proxies = self.proxies.as_deref();
+            Arc::new(Forwarding::of(peer, proxies, secure))
+        });
+        Self { forwarding, ..self }
     }
 
     /// Answers one request.
@@ -111,11 +115,9 @@ impl<S> Edge<S> {
             if let Some(client) = client {
                 request.extensions_mut().insert(client);
             }
-            if self.forwards {
-                let proxies = self.proxies.as_deref();
-                let is_trusted = proxies.is_some_and(|proxies| proxies.trusts_peer(peer));
-                forwarded::pass_on(peer, is_trusted, self.secure, &mut request);
-            }
+        }
+        if let Some(forwarding) = &self.forwarding {
+            forwarding.tell(&mut request);
         }
         // What the browser itself has sent counts, not what a page puts beside it
         // for a WebSocket.

@@ -1,7 +1,6 @@
 //! A name for every request, the same in the client's hands, in the logs and in
 //! the service: the client's own when it gave a usable one.
 
-use std::hash::{BuildHasher, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -33,15 +32,13 @@ pub(crate) fn keep_or_make(headers: &mut HeaderMap) -> HeaderValue {
 }
 
 /// A `UUIDv7`. Its random part names requests and guards nothing, so it need not
-/// come from the system each time: the keys of the standard library's hash maps
-/// do once, and differ each time.
+/// come from the system each time.
 fn make() -> Uuid {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let millis = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
-    let keys = RandomState::new();
     let mut random = [0; 10];
-    random[..8].copy_from_slice(&keys.hash_one(0_u8).to_ne_bytes());
-    random[8..].copy_from_slice(&keys.hash_one(1_u8).to_ne_bytes()[..2]);
+    random[..8].copy_from_slice(&fastrand::u64(..).to_ne_bytes());
+    random[8..].copy_from_slice(&fastrand::u16(..).to_ne_bytes());
     uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid()
 }
 
