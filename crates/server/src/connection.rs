@@ -34,6 +34,9 @@ use crate::{BoxError, Limits, Peer, RequestBody, Tls, vigil};
 const QUIET: Duration = Duration::from_secs(5);
 /// How long a connection that has ended goes on taking what its client sends.
 const LINGERING: Duration = QUIET.saturating_mul(2);
+/// How much of that it takes from one that has broken the rules of HTTP: enough
+/// for a client that has only sent too much, and little of a flood.
+const HEARD_OF_FAULTY: u64 = 16 * 1024 * 1024;
 /// How often a draining connection is looked at.
 const QUIET_TICK: Duration = Duration::from_millis(100);
 
@@ -182,10 +185,14 @@ impl Connections {
             Stop::Ended(result) => {
                 // A connection that breaks is the client's affair: worth a line for
                 // those who look for it, and no more.
-                if let Err(error) = result {
-                    tracing::debug!(%peer, %error, "connection ended early");
-                }
-                self.part(version, &line).await
+                let most = match result {
+                    Ok(()) => u64::MAX,
+                    Err(error) => {
+                        tracing::debug!(%peer, %error, "connection ended early");
+                        HEARD_OF_FAULTY
+                    }
+                };
+                self.part(version, &line, most).await
             }
             Stop::Judged(verdict) => {
                 tracing::debug!(%peer, "connection cut: {}", verdict.reason());
@@ -195,8 +202,8 @@ impl Connections {
         }
     }
 
-    /// Sees to it that what was said last arrives.
-    async fn part(&self, version: Version, line: &Line) -> End {
+    /// Sees to it that what was said last arrives, and takes so many bytes for it.
+    async fn part(&self, version: Version, line: &Line, most: u64) -> End {
         if line.is_shared() {
             // The connection has become something else, on which others work: it
             // is one call, and has as long as any other when the server drains.
@@ -226,7 +233,7 @@ impl Connections {
             // not read.
             let may_send = version == Version::Http2 || !self.drain.is_cancelled();
             if matches!(sent, Ok(Ok(()))) && may_send {
-                line.linger(QUIET, LINGERING).await;
+                line.linger(QUIET, LINGERING, most).await;
             }
         };
         tokio::select! {

@@ -313,17 +313,18 @@ impl Line {
     }
 
     /// Waits until the client has closed its side too, or has sent nothing for
-    /// so long, or has gone on sending for all of this time. A socket that is
-    /// closed while its client still sends is reset, and what the client has not
-    /// read by then is lost (RFC 9112 §9.6).
-    pub(crate) async fn linger(&self, silence: Duration, all: Duration) {
+    /// so long, or has gone on sending for all of this time or over so many bytes.
+    /// A socket that is closed while its client still sends is reset, and what the
+    /// client has not read by then is lost (RFC 9112 §9.6).
+    pub(crate) async fn linger(&self, silence: Duration, all: Duration, most: u64) {
         // Not in the future, which every connection has from its beginning.
         let mut rest = vec![0; 4096];
+        let mut size = 0;
         let heard = async {
-            loop {
+            while size <= most {
                 let read = poll_fn(|context| self.lock().stream.poll_read(context, &mut rest));
                 match tokio::time::timeout(silence, read).await {
-                    Ok(Ok(1..)) => {}
+                    Ok(Ok(more @ 1..)) => size += more as u64,
                     Ok(Ok(0) | Err(_)) | Err(_) => return,
                 }
                 // A client that sends without a pause would leave the clock no
@@ -580,7 +581,7 @@ mod tests {
             let begin = std::time::Instant::now();
             let silence = Duration::from_millis(200);
             let kept = (!closes).then_some(client);
-            line.linger(silence, silence * 10).await;
+            line.linger(silence, silence * 10, u64::MAX).await;
             assert_eq!(begin.elapsed() < silence, closes);
             drop(kept);
         }
@@ -597,11 +598,29 @@ mod tests {
             });
             let begin = std::time::Instant::now();
             let (silence, all) = (Duration::from_secs(30), Duration::from_millis(300));
-            line.linger(silence, all).await;
+            line.linger(silence, all, u64::MAX).await;
             let took = begin.elapsed();
             assert!(took >= all && took < silence / 3, "{took:?}");
             trickle.abort();
         }
+    }
+
+    #[tokio::test]
+    async fn lingering_ends_when_it_is_too_much() {
+        let (_socket, line, mut client) = pair().await;
+        let flood = tokio::spawn(async move {
+            let mut sent = 0_u64;
+            while client.write_all(&[0; 100]).await.is_ok() {
+                sent += 100;
+            }
+            sent
+        });
+        let long = Duration::from_secs(30);
+        tokio::time::timeout(long, line.linger(long, long * 2, 1_000_000))
+            .await
+            .expect("it ends by itself");
+        line.close();
+        assert!(flood.await.unwrap() >= 1_000_000);
     }
 
     #[tokio::test]
