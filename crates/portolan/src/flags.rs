@@ -64,7 +64,7 @@ struct DoorFlags {
     tls_key: Option<PathBuf>,
 
     /// Ask every client for a certificate signed by one of these (PEM)
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    #[arg(long, value_name = "FILE")]
     tls_client_ca: Option<PathBuf>,
 
     /// An origin whose pages may call, such as https://app.example.com; `*`
@@ -143,11 +143,11 @@ impl ServerFlags {
             Some(path) => Config::read(path)?,
             None => Config::default(),
         };
-        self.clone().put_onto(&mut config);
+        self.clone().put_onto(&mut config)?;
         Ok(config)
     }
 
-    fn put_onto(self, config: &mut Config) {
+    fn put_onto(self, config: &mut Config) -> anyhow::Result<()> {
         if !self.listen.is_empty() {
             config.listen = Some(self.listen);
         }
@@ -156,15 +156,13 @@ impl ServerFlags {
         put(&mut config.drain_timeout, self.drain_timeout);
         put(&mut config.log.format, self.log_format);
 
-        // clap sees to it that they come together.
-        if let (Some(cert), Some(key)) = (self.door.tls_cert, self.door.tls_key) {
-            let client_ca = self.door.tls_client_ca;
-            config.tls = Some(Tls {
-                cert,
-                key,
-                client_ca,
-            });
-        }
+        let DoorFlags {
+            tls_cert,
+            tls_key,
+            tls_client_ca,
+            ..
+        } = self.door.clone();
+        put_tls(&mut config.tls, tls_cert.zip(tls_key), tls_client_ca)?;
         if !self.door.cors_origin.is_empty() {
             let cors = config.cors.get_or_insert_with(Cors::default);
             cors.origins = self.door.cors_origin;
@@ -194,7 +192,38 @@ impl ServerFlags {
             yes(self.json.ignore_unknown),
         );
         put(&mut config.errors, self.json.errors);
+        Ok(())
     }
+}
+
+/// Each flag takes the place of its own key alone: another certificate still
+/// asks clients for theirs when the file does. clap sees to it that certificate
+/// and key come together.
+fn put_tls(
+    place: &mut Option<Tls>,
+    identity: Option<(PathBuf, PathBuf)>,
+    client_ca: Option<PathBuf>,
+) -> anyhow::Result<()> {
+    match (place.as_mut(), identity) {
+        (Some(tls), Some((cert, key))) => (tls.cert, tls.key) = (cert, key),
+        (None, Some((cert, key))) => {
+            *place = Some(Tls {
+                cert,
+                key,
+                client_ca: None,
+            });
+        }
+        (_, None) => {}
+    }
+    match place {
+        Some(tls) => put(&mut tls.client_ca, client_ca),
+        None if client_ca.is_some() => anyhow::bail!(
+            "--tls-client-ca needs a certificate to serve by TLS with; give --tls-cert and \
+             --tls-key, or tls in the file of --config"
+        ),
+        None => {}
+    }
+    Ok(())
 }
 
 /// What a flag says, if it says anything, takes the place of what was there.
@@ -207,4 +236,53 @@ pub(crate) fn put<T>(place: &mut Option<T>, said: Option<T>) {
 /// A flag without a value says yes or nothing.
 pub(crate) fn yes(given: bool) -> Option<bool> {
     given.then_some(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tls(cert: &str, client_ca: Option<&str>) -> Tls {
+        Tls {
+            cert: cert.into(),
+            key: "key".into(),
+            client_ca: client_ca.map(PathBuf::from),
+        }
+    }
+
+    #[test]
+    fn a_certificate_of_the_command_line_leaves_the_files_client_ca() {
+        let identity = || Some(("new".into(), "key".into()));
+        let ca = |name: &str| Some(PathBuf::from(name));
+        for (file, identity, client_ca, expected) in [
+            (None, None, None, None),
+            (None, identity(), None, Some(tls("new", None))),
+            (None, identity(), ca("flag"), Some(tls("new", Some("flag")))),
+            (
+                Some(tls("old", Some("file"))),
+                identity(),
+                None,
+                Some(tls("new", Some("file"))),
+            ),
+            (
+                Some(tls("old", None)),
+                None,
+                ca("flag"),
+                Some(tls("old", Some("flag"))),
+            ),
+            (
+                Some(tls("old", Some("file"))),
+                None,
+                ca("flag"),
+                Some(tls("old", Some("flag"))),
+            ),
+        ] {
+            let mut place = file;
+            put_tls(&mut place, identity, client_ca).unwrap();
+            assert_eq!(place, expected);
+        }
+        let error = put_tls(&mut None, None, ca("flag")).unwrap_err();
+        let error = error.to_string();
+        assert!(error.starts_with("--tls-client-ca needs a "), "{error}");
+    }
 }

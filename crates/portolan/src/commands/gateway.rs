@@ -159,8 +159,7 @@ impl Arguments {
         };
         for upstream in &mut config.upstreams {
             put(&mut upstream.balance, flags.balance);
-            let said = tls != UpstreamTls::default();
-            put(&mut upstream.tls, said.then(|| tls.clone()));
+            put_tls(&mut upstream.tls, &tls);
         }
         let flags = &self.contracts;
         let said = |paths: &Vec<PathBuf>| (!paths.is_empty()).then(|| paths.clone());
@@ -170,6 +169,20 @@ impl Arguments {
         put(&mut config.contracts.refresh, flags.refresh);
         Ok(config)
     }
+}
+
+/// Each flag takes the place of its own key alone; what the file says beside
+/// that goes on to hold.
+fn put_tls(place: &mut Option<UpstreamTls>, said: &UpstreamTls) {
+    if *said == UpstreamTls::default() {
+        return;
+    }
+    let tls = place.get_or_insert_default();
+    put(&mut tls.ca, said.ca.clone());
+    put(&mut tls.cert, said.cert.clone());
+    put(&mut tls.key, said.key.clone());
+    put(&mut tls.server_name, said.server_name.clone());
+    tls.insecure |= said.insecure;
 }
 
 /// Serves until a signal comes, or checks.
@@ -221,5 +234,34 @@ mod tests {
             assert_eq!(argument.url.0, url, "{text}");
         }
         assert!("a.S=a:1".parse::<UpstreamArgument>().is_err());
+    }
+
+    #[test]
+    fn flags_complement_what_the_file_says_of_tls() {
+        let file = UpstreamTls {
+            ca: Some("ca".into()),
+            cert: Some("cert".into()),
+            key: Some("key".into()),
+            ..UpstreamTls::default()
+        };
+        let name = UpstreamTls {
+            server_name: Some("name".into()),
+            ..UpstreamTls::default()
+        };
+        let mut place = Some(file.clone());
+        put_tls(&mut place, &name);
+        let server_name = name.server_name.clone();
+        assert_eq!(
+            place,
+            Some(UpstreamTls {
+                server_name,
+                ..file
+            })
+        );
+        let mut place = None;
+        put_tls(&mut place, &UpstreamTls::default());
+        assert_eq!(place, None);
+        put_tls(&mut place, &name);
+        assert_eq!(place, Some(name));
     }
 }
