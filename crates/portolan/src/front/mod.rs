@@ -8,6 +8,7 @@ pub(crate) mod contracts;
 mod entry;
 mod refresh;
 pub(crate) mod source;
+mod union;
 pub(crate) mod upstreams;
 mod watched;
 
@@ -148,7 +149,8 @@ impl State {
         if gathered == self.gathered || gathered.parts.is_empty() {
             return Ok(false);
         }
-        self.contracts = Contracts::merge(&gathered.parts, &self.rules, |complaint| {
+        let everything = |_: &str, _: &str| true;
+        self.contracts = Contracts::merge(&gathered.parts, everything, &self.rules, |complaint| {
             tracing::warn!("{complaint}");
         })?;
         self.gathered = gathered;
