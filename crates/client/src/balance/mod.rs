@@ -149,10 +149,19 @@ impl Balancer {
                 .iter()
                 .filter(|subchannel| !last_resort(subchannel))
                 .find_map(Subchannel::ready),
+            // One that is not connected has no calls, so it comes first, and
+            // begins to connect while this call goes elsewhere.
             Policy::LeastRequest => two_of(&subchannels)
                 .into_iter()
                 .filter(|subchannel| !last_resort(subchannel))
-                .find_map(Subchannel::ready),
+                .find_map(|subchannel| match subchannel.offer() {
+                    Offer::Ready(lease) => Some(lease),
+                    Offer::Soon => None,
+                    Offer::Failed(..) => {
+                        self.failed.notify_one();
+                        None
+                    }
+                }),
             Policy::RoundRobin => None,
         };
         if let Some(lease) = quick {

@@ -131,6 +131,32 @@ async fn a_policy_goes_around_the_dead() {
 }
 
 #[tokio::test]
+async fn an_address_that_comes_back_gets_calls_again() {
+    for policy in [Policy::RoundRobin, Policy::LeastRequest] {
+        let stays = Server::on(anywhere(), "one").await;
+        let goes = Mortal::on(anywhere(), "two");
+        let address = goes.address;
+        let endpoints = [stays.url(), format!("http://{address}")];
+        let endpoints = endpoints.map(|endpoint| endpoint.parse().unwrap());
+        let channel = Channel::builder(endpoints).policy(policy).build().unwrap();
+        let until_both = async || {
+            within(async {
+                while !all_connected(&channel) {
+                    echo(&channel, "").await.unwrap();
+                }
+            })
+            .await;
+        };
+        until_both().await;
+        goes.stop().await;
+        until(|| channel.addresses()[1].connections == 0).await;
+        let back = Mortal::on(address, "two");
+        until_both().await;
+        drop(back);
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_takes_few_calls_gets_more_connections() {
     let server = Server::with(anywhere(), "one", |builder| {
         builder.max_concurrent_streams(10)
