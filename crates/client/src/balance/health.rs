@@ -10,6 +10,7 @@ use portolan_rpc::{Body, Code, Deadline, Status};
 use prost::Message;
 
 use super::Subchannel;
+use super::subchannel::Watched;
 use crate::transport::{Head, Incoming, Upload};
 use crate::typed::{self, Messages};
 
@@ -47,57 +48,60 @@ const SERVING: i32 = 1;
 /// Watches for as long as there are connections to the address.
 pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
     loop {
-        let Some(strong) = subchannel.upgrade() else {
+        let Some(watched) = subchannel.upgrade().and_then(|strong| strong.watchable()) else {
             return;
-        };
-        let Some(connection) = strong.watchable() else {
-            return;
-        };
-        drop(strong);
-        let request = Request {
-            service: service.clone(),
-        };
-        let upload = Upload::new(Body::from(typed::encode(&request)), 0);
-        let head = Head {
-            path: WATCH,
-            headers: &HeaderMap::new(),
-            deadline: Deadline::NEVER,
-            previous_attempts: 0,
         };
         let mut heard = false;
-        let status = match connection.call(&head, upload).await {
-            Ok((response, _)) => {
-                let response = response.map(|incoming| Body::new(Watched(incoming)));
-                follow(&subchannel, response, &mut heard).await
-            }
-            Err((failure, _)) => failure.into_status(),
-        };
+        let asking = ask(&subchannel, &watched, &service, &mut heard);
+        let broke_off = watched.while_open(asking).await;
         let Some(strong) = subchannel.upgrade() else {
             return;
         };
+        let status = match broke_off {
+            Some(status) if watched.connection.is_open() => status,
+            // A connection that ends, as those of some servers do at a certain
+            // age, says nothing of the others: the next one is asked at once.
+            _ => {
+                if !heard {
+                    strong.unheard();
+                }
+                continue;
+            }
+        };
         if status.code() == Code::Unimplemented {
-            strong.unwatchable();
+            // The server has no health checks: it is taken to be well.
+            strong.set_health(&watched, Health::Serving);
             return;
         }
-        // A connection that ends, as those of some servers do at a certain age,
-        // says nothing of the others: the next one is asked at once.
-        if heard && !connection.is_open() {
-            continue;
-        }
         tracing::debug!(reason = status.message(), "the health watch broke off");
-        strong.set_health(Health::NotServing);
-        drop(strong);
+        strong.set_health(&watched, Health::NotServing);
+        drop((strong, watched));
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// Takes what the server says, until it stops, and notes that it was `heard`. Why
 /// it stopped.
-async fn follow(
+async fn ask(
     subchannel: &Weak<Subchannel>,
-    response: http::Response<Body>,
+    watched: &Watched,
+    service: &str,
     heard: &mut bool,
 ) -> Status {
+    let request = Request {
+        service: service.to_owned(),
+    };
+    let upload = Upload::new(Body::from(typed::encode(&request)), 0);
+    let head = Head {
+        path: WATCH,
+        headers: &HeaderMap::new(),
+        deadline: Deadline::NEVER,
+        previous_attempts: 0,
+    };
+    let response = match watched.connection.call(&head, upload).await {
+        Ok((response, _)) => response.map(|incoming| Body::new(Answer(incoming))),
+        Err((failure, _)) => return failure.into_status(),
+    };
     let mut messages = match Messages::<Response>::of(response, LIMIT) {
         Ok(messages) => messages,
         Err(status) => return status,
@@ -111,16 +115,16 @@ async fn follow(
         };
         *heard = true;
         match subchannel.upgrade() {
-            Some(strong) => strong.set_health(health),
+            Some(strong) => strong.set_health(watched, health),
             None => return Status::new(Code::Cancelled, "nobody is interested"),
         }
     }
 }
 
 /// An answer as a body.
-struct Watched(Incoming);
+struct Answer(Incoming);
 
-impl http_body::Body for Watched {
+impl http_body::Body for Answer {
     type Data = bytes::Bytes;
     type Error = Status;
 

@@ -1,9 +1,11 @@
 //! One address of a channel: its connections, and whether it can be used.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use portolan_rpc::{Code, Status};
+use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tokio::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ pub(crate) struct Subchannel {
     pub(super) record: Record,
     settings: Arc<Settings>,
     changed: Arc<Changed>,
+    /// Told when a connection takes no more calls, or more than before.
+    shifted: Arc<Notify>,
     /// Calls under way, on whichever connection.
     calls: AtomicUsize,
     state: Mutex<State>,
@@ -71,6 +75,7 @@ impl Subchannel {
             record: Record::default(),
             settings,
             changed,
+            shifted: Arc::default(),
             calls: AtomicUsize::new(0),
             state: Mutex::default(),
         })
@@ -154,7 +159,7 @@ impl Subchannel {
                 closed = true;
                 continue;
             }
-            let calls = connection.calls().load(Ordering::Relaxed);
+            let calls = connection.calls().load(Ordering::SeqCst);
             let room = connection.room();
             if calls < room && best.is_none_or(|(fewest, _)| calls < fewest) {
                 best = Some((calls, connection));
@@ -183,7 +188,7 @@ impl Subchannel {
 
     fn lease(self: &Arc<Self>, connection: Connection) -> Lease {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        connection.calls().fetch_add(1, Ordering::Relaxed);
+        connection.calls().fetch_add(1, Ordering::SeqCst);
         Lease {
             subchannel: Arc::clone(self),
             connection,
@@ -194,7 +199,11 @@ impl Subchannel {
         let subchannel = Arc::downgrade(self);
         let dialer = Arc::clone(&self.dialer);
         let address = self.address.clone();
-        let changed = Arc::clone(&self.changed);
+        let (changed, shifted) = (Arc::clone(&self.changed), Arc::clone(&self.shifted));
+        let told = move || {
+            changed.all();
+            shifted.notify_waiters();
+        };
         let timing = self.settings.timing;
         // The state owns the task, and ends it with the subchannel.
         state.dialing = Some(Task(tokio::spawn(async move {
@@ -202,7 +211,7 @@ impl Subchannel {
                 subchannel,
                 connected: Err("the attempt to connect was given up".to_owned()),
             };
-            attempt.connected = dialer.open(&address, timing, move || changed.all()).await;
+            attempt.connected = dialer.open(&address, timing, told).await;
         })));
     }
 
@@ -214,22 +223,18 @@ impl Subchannel {
             Ok(connection) => {
                 let (endpoint, address) = (&self.dialer.endpoint, &self.address);
                 tracing::debug!(%endpoint, %address, "connected");
-                if state
-                    .connections
-                    .iter()
-                    .all(|connection| !connection.is_open())
+                let mut others = state.connections.iter();
+                // Whatever was known of the server was known of the one before.
+                if let Some(service) = &self.settings.health_service
+                    && !others.any(Connection::is_open)
                 {
+                    let watch = health::watch(Arc::downgrade(self), service.clone());
                     state.health = Health::Unknown;
+                    state.watching = Some(Task(tokio::spawn(watch)));
                 }
                 state.connections.push(connection);
                 state.failures = 0;
                 state.resting = None;
-                if let Some(service) = &self.settings.health_service
-                    && state.watching.is_none()
-                {
-                    let watch = health::watch(Arc::downgrade(self), service.clone());
-                    state.watching = Some(Task(tokio::spawn(watch)));
-                }
                 self.settings.connected.send_modify(|count| *count += 1);
             }
             Err(reason) => {
@@ -246,33 +251,41 @@ impl Subchannel {
 
     /// Any connection that is open, to watch the health on. Without one the
     /// watch is over: the next connection begins another.
-    pub(super) fn watchable(&self) -> Option<Connection> {
-        let mut state = self.lock();
+    pub(super) fn watchable(self: &Arc<Self>) -> Option<Watched> {
+        let state = self.lock();
         let mut connections = state.connections.iter();
-        let open = connections.find(|connection| connection.is_open()).cloned();
-        if open.is_none() {
-            state.watching = None;
-        }
-        open
+        let connection = connections.find(|connection| connection.is_open())?.clone();
+        // It takes one of the calls that the server has room for.
+        connection.calls().fetch_add(1, Ordering::SeqCst);
+        Some(Watched {
+            connection,
+            changed: Arc::clone(&self.changed),
+            shifted: Arc::clone(&self.shifted),
+        })
     }
 
-    /// The server has no health checks: it is taken to be well, and the watch is
-    /// over.
-    pub(super) fn unwatchable(&self) {
+    /// Notes what the server says on a connection: nothing that counts, once that
+    /// takes no more calls.
+    pub(super) fn set_health(&self, watched: &Watched, health: Health) {
         let mut state = self.lock();
-        state.health = Health::Serving;
-        state.watching = None;
-        drop(state);
-        self.changed.all();
-    }
-
-    pub(super) fn set_health(&self, health: Health) {
-        let mut state = self.lock();
-        if std::mem::replace(&mut state.health, health) != health {
+        if watched.connection.is_open() && std::mem::replace(&mut state.health, health) != health {
             drop(state);
             tracing::debug!(endpoint = %self.dialer.endpoint, address = %self.address, ?health, "health");
             self.changed.all();
         }
+    }
+
+    /// A connection ended before the server has said anything of its health. So
+    /// may the next: it has to wait.
+    pub(super) fn unheard(&self) {
+        let mut state = self.lock();
+        let name = &self.dialer.endpoint;
+        let message = format!("{name}: the connection ended before the server told its health");
+        let pause = self.settings.backoff.pause(1, fastrand::f64());
+        let status = Status::new(Code::Unavailable, message);
+        state.resting = Some((Instant::now() + pause, status));
+        drop(state);
+        self.changed.all();
     }
 
     /// Whether outliers are looked for, and this one is left out now.
@@ -301,6 +314,40 @@ impl Drop for Attempt {
     }
 }
 
+/// A connection whose server is asked for its health, counted as a call.
+pub(super) struct Watched {
+    pub(super) connection: Connection,
+    changed: Arc<Changed>,
+    shifted: Arc<Notify>,
+}
+
+impl Watched {
+    /// What comes of this, unless the connection takes no more calls before: a
+    /// server that ends it waits for what is under way.
+    pub(super) async fn while_open<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        loop {
+            let mut shifted = pin!(self.shifted.notified());
+            shifted.as_mut().enable();
+            if !self.connection.is_open() {
+                return None;
+            }
+            tokio::select! {
+                biased;
+                () = shifted => {}
+                done = &mut work => return Some(done),
+            }
+        }
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.connection.calls().fetch_sub(1, Ordering::SeqCst);
+        self.changed.one();
+    }
+}
+
 /// A task that ends with its owner.
 struct Task(JoinHandle<()>);
 
@@ -325,7 +372,9 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.subchannel.calls.fetch_sub(1, Ordering::Relaxed);
-        self.connection.calls().fetch_sub(1, Ordering::Relaxed);
+        // Whoever waits for room counts itself and then looks here, and this is
+        // the other way round: hence the strict order.
+        self.connection.calls().fetch_sub(1, Ordering::SeqCst);
         self.subchannel.changed.one();
     }
 }

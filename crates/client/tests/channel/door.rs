@@ -152,13 +152,21 @@ async fn a_call_waits_for_room_when_there_can_be_no_other_connection() {
     }
 }
 
-#[tokio::test]
-async fn the_end_of_one_connection_says_nothing_of_health() {
+/// A server that says it is in service.
+async fn in_service(address: SocketAddr, at_a_time: Option<u32>) -> Server {
     let (reporter, health) = tonic_health::server::health_reporter();
     reporter
         .set_service_status("test.Echo", tonic_health::ServingStatus::Serving)
         .await;
-    let server = Server::with_health(health).await;
+    Server::with_health(address, health, |server| {
+        server.max_concurrent_streams(at_a_time)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_end_of_one_connection_says_nothing_of_health() {
+    let server = in_service(anywhere(), None).await;
     let door = Door::before(server.address).await;
     let builder = door.channel().health_check("test.Echo");
     let builder = builder.calls_per_connection(1).max_connections(2);
@@ -169,6 +177,53 @@ async fn the_end_of_one_connection_says_nothing_of_health() {
     assert_eq!(within(first).await.unwrap(), Code::Unavailable);
     for _ in 0..100 {
         echo(&channel, "on the other").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn health_is_asked_anew_behind_a_graceful_end() {
+    let server = in_service(anywhere(), None).await;
+    let (address, url) = (server.address, server.url());
+    let builder = Channel::builder([url.parse().unwrap()]).health_check("test.Echo");
+    let channel = builder.build().unwrap();
+    let (sender, body) = writable();
+    sender.send(Ok(message("0"))).await.unwrap();
+    let (_, reply) = begin(&channel, request("Bidi", body, &[])).await.unwrap();
+    // It waits for this call, and for nothing else.
+    let stopping = tokio::spawn(server.stop());
+    within(async {
+        while channel.addresses()[0].connections > 0 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let next = in_service(address, None).await;
+    within(async {
+        while echo(&channel, "on the next").await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    assert!(!stopping.is_finished());
+    drop((sender, reply));
+    within(stopping).await.unwrap();
+    drop(next);
+}
+
+#[tokio::test]
+async fn the_watch_of_health_is_one_of_the_calls_that_a_server_takes() {
+    let server = in_service(anywhere(), Some(2)).await;
+    let builder = Channel::builder([server.url().parse().unwrap()]);
+    let builder = builder.health_check("test.Echo").max_connections(2);
+    let channel = builder.build().unwrap();
+    let calls = [
+        hanging(&channel, &server).await,
+        hanging(&channel, &server).await,
+    ];
+    assert_eq!(channel.addresses()[0].connections, 2);
+    for call in calls {
+        assert!(!call.is_finished());
+        call.abort();
     }
 }
 

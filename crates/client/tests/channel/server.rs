@@ -240,7 +240,11 @@ impl Server {
     }
 
     /// With this beside the echo.
-    pub(crate) async fn with_health<S>(health: S) -> Self
+    pub(crate) async fn with_health<S>(
+        address: SocketAddr,
+        health: S,
+        choose: impl FnOnce(tonic::transport::Server) -> tonic::transport::Server,
+    ) -> Self
     where
         S: Service<Request<TonicBody>, Response = Response<TonicBody>, Error = Infallible>
             + NamedService
@@ -250,13 +254,13 @@ impl Server {
             + 'static,
         S::Future: Send + 'static,
     {
-        let listener = TcpListener::bind(anywhere()).await.unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
         let seen = Arc::<Seen>::default();
         let echo = Echo {
             name: "well",
             seen: Arc::clone(&seen),
         };
-        let server = tonic::transport::Server::builder()
+        let server = choose(tonic::transport::Server::builder())
             .add_service(health)
             .add_service(echo);
         Self::run(listener, seen, server)
