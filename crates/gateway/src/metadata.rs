@@ -1,7 +1,7 @@
 //! Metadata ⇄ HTTP headers: what travels with a call, and what belongs to one
 //! hop or one protocol and stays behind.
 
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Headers of one connection (RFC 9110 §7.6.1), or of the length of one body.
 fn belongs_to_connection(name: &str) -> bool {
@@ -68,32 +68,41 @@ fn named_by_connection(headers: &HeaderMap) -> Vec<HeaderName> {
 }
 
 /// The metadata of a request that came as anything but gRPC.
-pub(crate) fn from_headers(headers: &HeaderMap) -> HeaderMap {
-    let named = named_by_connection(headers);
-    let mut metadata = HeaderMap::with_capacity(headers.keys_len());
-    for (name, value) in headers {
-        if named.contains(name) {
-            continue;
-        }
-        if let Some(inner) = name.as_str().strip_prefix(METADATA_PREFIX) {
-            // Under the prefix a client may not set what the protocol keeps, nor
-            // say again what was taken out of what it said.
-            if let Ok(name) = HeaderName::try_from(inner)
-                && !belongs_to_hop(inner)
-                && !belongs_to_protocol(inner)
-                && !tells_of_client(inner)
-                && inner != "x-request-id"
-                // What it said without comes first for those who check it.
-                && !headers.contains_key(&name)
-            {
-                // There are no more than the request has, which fitted.
-                let _ = metadata.try_append(name, value.clone());
-            }
-        } else if !belongs_to_hop(name.as_str()) && !belongs_to_protocol(name.as_str()) {
-            let _ = metadata.try_append(name.clone(), value.clone());
+pub(crate) fn from_headers(mut headers: HeaderMap) -> HeaderMap {
+    let mut unwanted = named_by_connection(&headers);
+    let mut prefixed = Vec::new();
+    for name in headers.keys() {
+        let text = name.as_str();
+        if text.starts_with(METADATA_PREFIX) {
+            prefixed.push(name.clone());
+        } else if belongs_to_hop(text) || belongs_to_protocol(text) {
+            unwanted.push(name.clone());
         }
     }
-    metadata
+    for name in unwanted {
+        headers.remove(name);
+    }
+    for name in prefixed {
+        // Under the prefix a client may not set what the protocol keeps, nor say
+        // again what was taken out of what it said.
+        let inner = &name.as_str()[METADATA_PREFIX.len()..];
+        if let Ok(inner) = HeaderName::try_from(inner)
+            && !belongs_to_hop(inner.as_str())
+            && !belongs_to_protocol(inner.as_str())
+            && !tells_of_client(inner.as_str())
+            && inner != "x-request-id"
+            // What it said without comes first for those who check it.
+            && !headers.contains_key(&inner)
+        {
+            let values: Vec<HeaderValue> = headers.get_all(&name).iter().cloned().collect();
+            for value in values {
+                // There is room for them, since they take the place of others.
+                let _ = headers.try_append(inner.clone(), value);
+            }
+        }
+        headers.remove(name);
+    }
+    headers
 }
 
 /// The metadata of a gRPC request: everything but what belongs to the hop.
@@ -139,8 +148,6 @@ pub(crate) fn to_headers(metadata: &HeaderMap, prefix: &str, headers: &mut Heade
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     #[test]
@@ -167,7 +174,7 @@ mod tests {
                 HeaderValue::from_static(value),
             );
         }
-        let metadata = from_headers(&headers);
+        let metadata = from_headers(headers);
         let mut names: Vec<&str> = metadata.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(

@@ -140,8 +140,9 @@ impl Connections {
             let request = Request::from_parts(head, body);
             let edge = edge.clone();
             async move {
-                let response = edge.answer(request, running, came).await?;
-                Ok::<_, Infallible>(rest.settle(response).await)
+                let mut response = edge.answer(request, running, came).await?;
+                rest.settle(&mut response).await;
+                Ok::<_, Infallible>(response)
             }
         });
         let mut work = Work {

@@ -74,14 +74,14 @@ where
     B: Body<Data = Bytes> + Unpin,
 {
     /// Sees to it that the response tells what becomes of its connection.
-    pub(crate) async fn settle<R>(self, mut response: Response<R>) -> Response<R> {
+    pub(crate) async fn settle<R>(self, response: &mut Response<R>) {
         let Some(state) = self.0 else {
-            return response;
+            return;
         };
         let said = response.headers().get_all(CONNECTION);
         let says_so = said.iter().any(|value| value == "close");
         if says_so || response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            return response;
+            return;
         }
         let left = std::mem::replace(&mut *lock(&state), State::Lost);
         let is_read = match left {
@@ -95,7 +95,6 @@ where
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(CONNECTION, close);
         }
-        response
     }
 }
 
@@ -176,7 +175,8 @@ mod tests {
     {
         let rest = Rest::of(Version::Http1, &body);
         rest.reading(headers).leave(body);
-        let response = rest.settle(Response::new(())).await;
+        let mut response = Response::new(());
+        rest.settle(&mut response).await;
         response.headers().contains_key(CONNECTION)
     }
 
@@ -225,7 +225,8 @@ mod tests {
                 reading.end(is_whole);
                 reading.leave(body);
             }
-            let response = rest.settle(Response::new(())).await;
+            let mut response = Response::new(());
+            rest.settle(&mut response).await;
             let closes = response.headers().contains_key(CONNECTION);
             assert_eq!(closes, expected, "{is_whole:?}");
         }
@@ -235,12 +236,14 @@ mod tests {
     async fn other_connections_are_left_alone() {
         let body = StreamBody::new(stream::iter([piece()]));
         let rest = Rest::of(Version::Http2, &body);
-        let response = rest.settle(Response::new(())).await;
+        let mut response = Response::new(());
+        rest.settle(&mut response).await;
         assert!(response.headers().is_empty());
 
         let rest = Rest::of(Version::Http1, &body);
         let mut upgrade = Response::new(());
         *upgrade.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-        assert!(rest.settle(upgrade).await.headers().is_empty());
+        rest.settle(&mut upgrade).await;
+        assert!(upgrade.headers().is_empty());
     }
 }

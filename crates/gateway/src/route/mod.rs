@@ -20,6 +20,7 @@ use std::collections::hash_map::Entry;
 use std::ops::Range;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
 use http::Method;
 use portolan_schema::http::Origin;
 use portolan_schema::{Schema, Service, Streaming};
@@ -49,13 +50,13 @@ pub(crate) enum Matched<'a> {
 pub(crate) struct Routes {
     /// In the order of their declaration.
     routes: Vec<Arc<Route>>,
-    by_path: HashMap<Arc<str>, Arc<Route>>,
+    by_path: HashMap<Arc<str>, Arc<Route>, RandomState>,
     /// Of the rules, in the order of their declaration.
     bindings: Vec<Arc<Binding>>,
     rules: Trie,
     /// `POST /package.Service/Method`, with the whole message as body.
-    auto: HashMap<Arc<str>, Arc<Binding>>,
-    named: HashMap<String, Arc<Binding>>,
+    auto: HashMap<Arc<str>, Arc<Binding>, RandomState>,
+    named: HashMap<String, Arc<Binding>, RandomState>,
     findings: Vec<Finding>,
     /// In front of every path of plain HTTP; without a slash at its end.
     base: Box<str>,
@@ -67,11 +68,11 @@ impl Routes {
     pub(crate) fn of(schema: &Schema, options: &Options) -> Self {
         let mut routes = Self {
             routes: Vec::new(),
-            by_path: HashMap::new(),
+            by_path: HashMap::default(),
             bindings: Vec::new(),
             rules: Trie::default(),
-            auto: HashMap::new(),
-            named: HashMap::new(),
+            auto: HashMap::default(),
+            named: HashMap::default(),
             findings: Vec::new(),
             base: named::base(&options.base_path).into(),
             ignore_trailing_slash: options.ignore_trailing_slash,

@@ -44,6 +44,11 @@ impl Dialect {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         let headers = request.headers();
         let media_type = media_type(headers);
+        // Most are REST.
+        if after(media_type, "application/json").is_some() && !headers.contains_key(CONNECT_VERSION)
+        {
+            return Self::Plain;
+        }
         if let Some(rest) = after(media_type, "application/grpc-web-text") {
             if is_format(rest) {
                 return Self::web(rest, headers, true);

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use portolan_rpc::{Deadline, deadline};
 
@@ -29,7 +30,7 @@ type Number = usize;
 pub(crate) struct Encoder {
     https: bool,
     authority: HeaderValue,
-    paths: HashMap<Box<str>, Number>,
+    paths: HashMap<Box<str>, Number, RandomState>,
     /// Values that many calls have.
     common: Vec<(HeaderName, HeaderValue, Number)>,
     authority_at: Option<Number>,
@@ -66,7 +67,7 @@ impl Encoder {
         Self {
             https,
             authority,
-            paths: HashMap::new(),
+            paths: HashMap::default(),
             common: Vec::new(),
             authority_at: None,
             entries: 0,

@@ -56,7 +56,7 @@ impl Exchange for Stream {
             let core = Arc::clone(&self.core);
             Ok(Call {
                 uri: self.route.uri.clone(),
-                metadata: metadata::from_headers(&head.headers),
+                metadata: metadata::from_headers(head.headers),
                 messages: self.codec.transcode_request(
                     core,
                     &self.route,

@@ -77,7 +77,7 @@ impl Exchange for Unary {
             let frame = self.codec.decode(&self.core, self.route.input, &message)?;
             Ok(Call {
                 uri: self.route.uri.clone(),
-                metadata: metadata::from_headers(&head.headers),
+                metadata: metadata::from_headers(head.headers),
                 messages: Body::from(frame),
                 fault: Fault::default(),
             })

@@ -157,7 +157,7 @@ pub(super) async fn call(
     };
     Ok(Call {
         uri: binding.route.uri.clone(),
-        metadata: metadata::from_headers(&head.headers),
+        metadata: metadata::from_headers(head.headers),
         messages,
         fault,
     })
@@ -230,7 +230,7 @@ pub(in crate::protocol) struct Bound {
     core: Arc<Core>,
     binding: Arc<Binding>,
     fields: Vec<u8>,
-    /// Of the request, as it came.
+    /// Of the request, as it came, where the contract takes any.
     content_type: String,
     too_large: TooLarge,
 }
@@ -250,7 +250,10 @@ impl Bound {
             fields: fields(&core, binding, segments, head, body)?,
             core,
             binding: Arc::clone(binding),
-            content_type: content_type(head),
+            content_type: match binding.raw_request {
+                Some(_) => content_type(head),
+                None => String::new(),
+            },
             too_large,
         })
     }

@@ -96,7 +96,7 @@ fn accept(
             Arc::clone(binding),
             bound.map_err(bad)?,
             format,
-            metadata::from_headers(&headers),
+            metadata::from_headers(headers),
         ),
     };
     Ok(Accepted::Tunnel(accept, response))
