@@ -148,28 +148,32 @@ impl Receiver {
         if state.window < 0 {
             return Err(too_much());
         }
+        state.receive(head.length);
         let Some(stream) = state.streams.get_mut(&head.stream) else {
-            state.consume(head.length);
-            return Ok(());
+            return enough(state);
         };
         stream.window -= head.length as i64;
         if stream.window < 0 {
             return Err(too_much());
         }
-        let mut unread = head.length - data.len();
         let malformed = (stream.head.is_none() && !stream.head_taken) || stream.trailers.is_some();
-        if stream.abandoned || stream.end.is_some() {
-            unread += data.len();
-        } else if malformed {
-            state.consume(head.length);
-            return self.malformed(head.stream, state, wake);
-        } else if !data.is_empty() {
-            stream.data.push_back(data);
-            wake.extend(stream.reader.take());
+        // What nobody reads of a stream is not replaced: so its server comes to a
+        // stop.
+        if !stream.abandoned && stream.end.is_none() {
+            if malformed {
+                return self.malformed(head.stream, state, wake);
+            }
+            let rest = head.length - data.len();
+            if !data.is_empty() {
+                stream.data.push_back(data);
+                wake.extend(stream.reader.take());
+            }
+            if rest > 0 {
+                // Padding is read by being passed over (RFC 9113 §6.9.1).
+                state.consume(head.stream, rest);
+                enough(state)?;
+            }
         }
-        // What nobody reads of this stream does not hold up the others, and is
-        // not replaced on the stream: so its server comes to a stop.
-        state.consume(unread);
         if head.has(frame::END_STREAM) {
             self.end(head.stream, Ok(()), state, wake);
         }
@@ -599,6 +603,41 @@ mod tests {
         frame::head(&mut bytes, payload.len(), kind, flags, stream);
         bytes.extend_from_slice(&payload);
         bytes
+    }
+
+    /// A receiver and a state whose server has begun, and has sent the head of
+    /// the first answer.
+    fn answering() -> (Receiver, State, BytesMut) {
+        let mut input = BytesMut::new();
+        let mut bytes = Vec::new();
+        frame::settings(&mut bytes, &[]);
+        frame::head(&mut bytes, 1, frame::HEADERS, frame::END_HEADERS, 1);
+        bytes.push(0x88);
+        input.extend_from_slice(&bytes);
+        let (mut receiver, mut state) = (Receiver::new("server".to_owned()), state());
+        receiver
+            .take_all(&mut input, &mut state, &mut Vec::new())
+            .unwrap();
+        (receiver, state, input)
+    }
+
+    #[test]
+    fn padding_uses_up_no_window() {
+        let (mut receiver, mut state, mut input) = answering();
+        let mut padded = Vec::new();
+        frame::head(&mut padded, 257, frame::DATA, frame::PADDED, 1);
+        padded.extend_from_slice(&[255, b'x']);
+        padded.resize(frame::HEADER + 257, 0);
+        // Much more than the window, and little to read.
+        for _ in 0..10_000 {
+            input.extend_from_slice(&padded);
+            receiver
+                .take_all(&mut input, &mut state, &mut Vec::new())
+                .unwrap();
+        }
+        let stream = state.streams.get(&1).unwrap();
+        assert_eq!(stream.data.len(), 10_000);
+        assert!(stream.window > 0);
     }
 
     /// Whatever a server sends, nothing panics, and every call that has not

@@ -18,10 +18,13 @@ use super::hpack::{Encoder, Head};
 use super::outbox::Outbox;
 use super::stream::Stream;
 
-/// How much a server may send on the whole connection before anybody has read
-/// it. Streams that nobody reads hold up the others only when they have this
-/// much together.
+/// How much a server may send on the whole connection before we have received
+/// it. It is given back at once, since streams have windows of their own: those
+/// that nobody reads never hold up the others.
 pub(super) const WINDOW: u32 = 64 * 1024 * 1024;
+/// By how much the windows of streams may grow together: so much may wait to be
+/// read on a connection, and what every stream has at first.
+const GROWTH: u32 = 64 * 1024 * 1024;
 /// How much waits to be written before calls wait with more.
 const BACKLOG: usize = 256 * 1024;
 /// How many streams a server takes that does not say.
@@ -44,9 +47,11 @@ pub(super) struct State {
     /// Streams that wait for the connection's window or for room to write.
     pub(super) blocked: Vec<u32>,
 
-    /// What the server may still send, and what was read of it.
+    /// What the server may still send, and what was received of it.
     pub(super) window: i64,
-    consumed: u32,
+    received: u32,
+    /// By how much windows of streams may still grow.
+    growth: u32,
 
     /// Why no calls are taken any more.
     pub(super) ending: Option<Status>,
@@ -83,7 +88,8 @@ impl State {
             max_streams: MANY,
             blocked: Vec::new(),
             window: WINDOW.into(),
-            consumed: 0,
+            received: 0,
+            growth: GROWTH,
             ending: None,
             forgotten: false,
             cancelled: Cancelled::new(),
@@ -226,11 +232,7 @@ impl State {
             return Poll::Ready(None);
         };
         if let Some(data) = stream.data.pop_front() {
-            if let Some(increment) = stream.consume(data.len()) {
-                self.outbox
-                    .append(|out| frame::window_update(out, id, increment));
-            }
-            self.consume(data.len());
+            self.consume(id, data.len());
             return Poll::Ready(Some(Ok(Frame::data(data))));
         }
         let Some(end) = stream.end.take() else {
@@ -252,9 +254,7 @@ impl State {
         if !matches!(stream.end, Some(Ok(()))) {
             return None;
         }
-        let stream = self.remove(id)?;
-        self.consume(stream.data.iter().map(Bytes::len).sum());
-        Some(stream)
+        self.remove(id)
     }
 
     /// Lets go of a call before its end.
@@ -265,11 +265,10 @@ impl State {
         if stream.abandoned {
             return;
         }
-        let unread = stream.discard();
+        stream.discard();
         stream.reader = None;
         stream.writer = None;
         if stream.end.is_some() {
-            self.consume(unread);
             self.remove(id);
             return;
         }
@@ -277,7 +276,6 @@ impl State {
         // What may be a stream without an end is reset; so is a request that has
         // none, since a server could take it for whole.
         let may_end = stream.sent && !stream.head_taken;
-        self.consume(unread);
         let now = Instant::now();
         self.cancelled.add(id, may_end, now);
         self.reset_due(now);
@@ -310,6 +308,7 @@ impl State {
     /// Forgets a stream. A request that has no end yet gets one.
     pub(super) fn remove(&mut self, id: u32) -> Option<Stream> {
         let stream = self.streams.remove(&id)?;
+        self.growth += stream.grown();
         if stream.abandoned {
             self.cancelled.lingering -= 1;
         }
@@ -323,16 +322,25 @@ impl State {
         Some(stream)
     }
 
-    /// Counts what was read on the connection, and lets the server send more.
-    pub(super) fn consume(&mut self, size: usize) {
-        self.consumed = self
-            .consumed
-            .saturating_add(u32::try_from(size).unwrap_or(u32::MAX));
-        if self.consumed >= WINDOW / 4 {
-            let increment = std::mem::take(&mut self.consumed);
+    /// Counts what was received on the connection, and lets the server send more.
+    pub(super) fn receive(&mut self, size: usize) {
+        // A piece is no larger than a frame.
+        self.received += size as u32;
+        if self.received >= WINDOW / 4 {
+            let increment = std::mem::take(&mut self.received);
             self.window += i64::from(increment);
             self.outbox
                 .append(|out| frame::window_update(out, 0, increment));
+        }
+    }
+
+    /// Counts what was read on a stream, and lets the server send more.
+    pub(super) fn consume(&mut self, id: u32, size: usize) {
+        if let Some(stream) = self.streams.get_mut(&id)
+            && let Some(increment) = stream.consume(size, &mut self.growth)
+        {
+            self.outbox
+                .append(|out| frame::window_update(out, id, increment));
         }
     }
 

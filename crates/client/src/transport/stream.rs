@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 use super::Failure;
 
 /// How much a server may send before anybody has read it, at first and at most.
-/// Who keeps reading gets more, since it does not pile up.
+/// Who keeps reading gets more, as long as the connection has some for it.
 pub(super) const WINDOW: u32 = 128 * 1024;
 pub(super) const LARGEST: u32 = 4 * 1024 * 1024;
 
@@ -65,26 +65,56 @@ impl Stream {
     }
 
     /// Counts what the reader has taken, and says how much more the server may
-    /// send: nothing until it is worth a frame.
-    pub(super) fn consume(&mut self, size: usize) -> Option<u32> {
+    /// send: nothing until it is worth a frame. By up to `room` it may have more
+    /// than before, which is taken from there.
+    pub(super) fn consume(&mut self, size: usize, room: &mut u32) -> Option<u32> {
         // A piece is no larger than a frame.
         self.consumed += size as u32;
         if self.end.is_some() || self.consumed < self.target / 2 {
             return None;
         }
-        let larger = (self.target * 2).min(LARGEST);
-        let increment = self.consumed + (larger - self.target);
-        (self.consumed, self.target) = (0, larger);
+        let more = self.target.min(LARGEST - self.target).min(*room);
+        *room -= more;
+        self.target += more;
+        let increment = std::mem::take(&mut self.consumed) + more;
         self.window += i64::from(increment);
         Some(increment)
     }
 
-    /// Lets go of what was to be read, and says how much that was.
-    pub(super) fn discard(&mut self) -> usize {
+    /// By how much the server may have more than at first.
+    pub(super) fn grown(&self) -> u32 {
+        self.target - WINDOW
+    }
+
+    /// Lets go of what was to be read.
+    pub(super) fn discard(&mut self) {
         self.head = None;
         self.trailers = None;
-        let size = self.data.iter().map(Bytes::len).sum();
         self.data = VecDeque::new();
-        size
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_grow_while_there_is_room() {
+        let mut room = 2 * LARGEST;
+        let streams = [(); 4].map(|()| {
+            let mut stream = Stream::new(0, 0, Waker::noop().clone());
+            for _ in 0..100 {
+                // The server sends all that it may, and all of it is read.
+                let sent = stream.window as usize;
+                stream.window = 0;
+                stream.consume(sent, &mut room);
+                assert_eq!(stream.window, i64::from(stream.target));
+            }
+            stream
+        });
+        let grown = streams.each_ref().map(Stream::grown);
+        assert_eq!(grown[0], LARGEST - WINDOW);
+        assert_eq!(grown[3], 0);
+        assert_eq!((grown.iter().sum::<u32>(), room), (2 * LARGEST, 0));
     }
 }

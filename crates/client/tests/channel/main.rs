@@ -6,6 +6,7 @@ mod calls;
 mod cancel;
 mod door;
 mod faults;
+mod flow;
 mod reflection;
 mod server;
 mod tls;
