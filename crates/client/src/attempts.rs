@@ -14,9 +14,9 @@ use crate::balance::Subchannel;
 use crate::channel::{Core, Observer};
 use crate::reply::{Reply, code_of};
 use crate::service_config::{MethodConfig, RetryPolicy};
-use crate::transport::{Failure, Head, Upload};
+use crate::transport::{Failure, Head, Incoming, Upload, is_foreign};
 
-/// How often a request is sent that no server has begun to work on.
+/// How often a request is sent that never leaves us.
 const MAX_UNPROCESSED: u32 = 5;
 
 const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
@@ -29,11 +29,12 @@ pub(crate) struct Attempts<'a> {
     deadline: Deadline,
     wait_for_ready: bool,
     retry: Option<&'a RetryPolicy>,
-    /// How often it was tried, how often in a row after growing pauses, and how
-    /// often it came back untouched.
+    /// How often it was tried, how often in a row after growing pauses, how often
+    /// it did not leave us, and whether a server has refused it.
     made: u32,
     pauses: u32,
     unprocessed: u32,
+    refused: bool,
     /// Which address has just failed it.
     failed: Option<Arc<Subchannel>>,
 }
@@ -87,6 +88,7 @@ impl<'a> Attempts<'a> {
             made: 0,
             pauses: 0,
             unprocessed: 0,
+            refused: false,
             failed: None,
         }
     }
@@ -129,32 +131,31 @@ impl<'a> Attempts<'a> {
             waiting.over();
             let status = match answered {
                 Ok((response, upload)) => {
-                    let trailers_only = upload.filter(|_| {
-                        response.body().is_end_stream()
-                            && response.headers().contains_key(GRPC_STATUS)
-                    });
-                    let Some(upload) = trailers_only else {
-                        let observer = self.core.observer();
-                        let deadline = self.deadline;
-                        return Ok(response.map(|incoming| {
-                            Body::new(Reply::new(incoming, lease, deadline, observer, place))
-                        }));
-                    };
-                    self.upload = upload;
-                    self.made += 1;
-                    let code = code_of(response.headers());
-                    if let Some(observer) = self.core.observer() {
+                    let headers = response.headers();
+                    let code = code_alone(&response);
+                    let mut observer = self.core.observer();
+                    if let Some(code) = code
+                        && let Some(observer) = observer.take()
+                    {
                         observer.ended(lease.subchannel(), code);
                     }
-                    match self.again(code, &pushback(response.headers())) {
-                        None => return Ok(response.map(|_| Body::empty())),
-                        Some(pause) => {
+                    if let (Some(code), Some(upload)) = (code, upload) {
+                        self.upload = upload;
+                        self.made += 1;
+                        if let Some(pause) = self.again(code, &pushback(headers)) {
                             self.failed = Some(Arc::clone(lease.subchannel()));
-                            drop(lease);
+                            drop((response, lease));
                             tokio::time::sleep(pause).await;
                             continue;
                         }
+                        if response.body().is_end_stream() {
+                            return Ok(response.map(|_| Body::empty()));
+                        }
                     }
+                    let deadline = self.deadline;
+                    return Ok(response.map(|incoming| {
+                        Body::new(Reply::new(incoming, lease, deadline, observer, place))
+                    }));
                 }
                 Err((Failure::Unprocessed(status), upload)) => {
                     self.upload = upload;
@@ -165,10 +166,25 @@ impl<'a> Attempts<'a> {
                     }
                     status
                 }
-                Err((Failure::Broken(status), upload)) => {
+                Err((Failure::Refused(status), upload)) => {
                     self.upload = upload;
+                    if !std::mem::replace(&mut self.refused, true) && self.upload.rewind() {
+                        self.failed = Some(Arc::clone(lease.subchannel()));
+                        continue;
+                    }
                     status
                 }
+                Err((Failure::Broken(status), upload)) => {
+                    self.upload = upload;
+                    // A server may be the first to notice that the time is over.
+                    if status.code() == Code::Cancelled && self.deadline.has_passed() {
+                        Deadline::exceeded()
+                    } else {
+                        status
+                    }
+                }
+                // It is over, and nobody but who made it is to blame.
+                Err((Failure::Request(status), _)) => return Err(status),
             };
             self.made += 1;
             self.core.balancer.note(lease.subchannel(), status.code());
@@ -205,6 +221,17 @@ impl<'a> Attempts<'a> {
         let allowed = self.made < policy.max_attempts && within_budget && in_time;
         (allowed && self.upload.rewind()).then_some(pause)
     }
+}
+
+/// The code of an answer that is nothing else: trailers alone, or what somebody
+/// in between says by HTTP.
+fn code_alone(response: &Response<Incoming>) -> Option<Code> {
+    let (status, headers) = (response.status(), response.headers());
+    if is_foreign(status, headers) {
+        return Some(Code::from_http(status));
+    }
+    let alone = response.body().is_end_stream() && headers.contains_key(GRPC_STATUS);
+    alone.then(|| code_of(headers))
 }
 
 /// What the server says of retries (A6, "Pushback").

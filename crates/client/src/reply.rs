@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame};
 use portolan_rpc::{Code, Deadline, GRPC_STATUS, Status};
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::balance::Lease;
 use crate::channel::Observer;
@@ -54,18 +54,15 @@ impl Reply {
         }
     }
 
-    /// What a fault means: a server that gives up when the deadline passes may
-    /// be the first to notice.
-    fn settle(&self, status: Status) -> Status {
-        let passed = self
-            .deadline
-            .as_ref()
-            .is_some_and(|deadline| deadline.deadline() <= tokio::time::Instant::now());
-        if status.code() == Code::Cancelled && passed {
-            Deadline::exceeded()
-        } else {
-            status
-        }
+    /// Ends it since its time is over, whatever may still come.
+    fn exceeded(&mut self) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.end(|| Code::DeadlineExceeded);
+        Poll::Ready(Some(Err(Deadline::exceeded())))
+    }
+
+    fn is_late(&self) -> bool {
+        let late = |deadline: &Pin<Box<Sleep>>| deadline.deadline() <= Instant::now();
+        self.deadline.as_ref().is_some_and(late)
     }
 }
 
@@ -80,8 +77,17 @@ impl Body for Reply {
         if self.over {
             return Poll::Ready(None);
         }
-        if let Poll::Ready(frame) = self.incoming.poll_frame(context) {
-            let frame = frame.map(|frame| frame.map_err(|status| self.settle(status)));
+        let frame = self.incoming.poll_frame(context);
+        // Neither a reader that is slow nor a request that breaks off says
+        // anything of the server.
+        let late = self.is_late();
+        if late && matches!(frame, Poll::Ready(Some(Ok(_)))) || self.incoming.broke_off() {
+            self.observer = None;
+        }
+        if late {
+            return self.exceeded();
+        }
+        if let Poll::Ready(frame) = frame {
             match &frame {
                 Some(Ok(frame)) => {
                     if let Some(trailers) = frame.trailers_ref() {
@@ -96,8 +102,7 @@ impl Body for Reply {
         if let Some(deadline) = &mut self.deadline
             && deadline.as_mut().poll(context).is_ready()
         {
-            self.end(|| Code::DeadlineExceeded);
-            return Poll::Ready(Some(Err(Deadline::exceeded())));
+            return self.exceeded();
         }
         Poll::Pending
     }

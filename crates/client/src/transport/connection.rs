@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Response};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Frame;
-use portolan_rpc::{BoxError, Code, Status};
+use portolan_rpc::{BoxError, Code, GRPC_STATUS, Status};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -105,6 +105,7 @@ impl Connection {
 
     /// Sends a request and gives the head of the response, with a body that
     /// still has to come. A call that failed, or is over with all of its answer,
+    /// or was answered by [somebody in between](is_foreign) after it was sent,
     /// gives back what it was to send. Dropped, before or after, it cancels the
     /// call.
     pub(crate) async fn call(
@@ -127,7 +128,7 @@ impl Connection {
                 return Poll::Pending;
             };
             if let Poll::Ready(Err(status)) = pump.poll(call.id, context) {
-                return Poll::Ready(Err(Failure::Broken(status)));
+                return Poll::Ready(Err(Failure::Request(status)));
             }
             let mut state = self.shared().lock();
             let (status, headers) = ready!(state.take_head(call.id, context))?;
@@ -162,13 +163,18 @@ impl Connection {
                     call: None,
                     over: complete,
                     pumping: None,
+                    broke_off: false,
                 };
                 (incoming, Some(upload))
+            }
+            (None, call) if over => {
+                let incoming = Incoming::of(call, None);
+                (incoming, is_foreign(status, &headers).then_some(upload))
             }
             (None, call) => {
                 upload.commit();
                 let shared = Arc::clone(&self.0.0);
-                let pumping = call.as_ref().filter(|_| !over).map(|call| {
+                let pumping = call.as_ref().map(|call| {
                     let id = call.id;
                     Pumping(tokio::spawn(async move {
                         let mut pump = Pump {
@@ -182,14 +188,7 @@ impl Connection {
                         }
                     }))
                 });
-                let incoming = Incoming {
-                    data: VecDeque::new(),
-                    trailers: None,
-                    call,
-                    over: false,
-                    pumping,
-                };
-                (incoming, None)
+                (Incoming::of(call, pumping), None)
             }
         };
         let mut response = Response::new(incoming);
@@ -211,7 +210,7 @@ impl Connection {
         let first = match pump.upload.poll_piece(context) {
             Poll::Pending => None,
             Poll::Ready(Ok(piece)) => Some(piece),
-            Poll::Ready(Err(error)) => return Err(Failure::Broken(broke_off(error))),
+            Poll::Ready(Err(error)) => return Err(Failure::Request(broke_off(error))),
         };
         let over = matches!(first, Some(Piece::End));
         let shared = self.shared();
@@ -299,7 +298,7 @@ impl Shared {
         let reader = stream.reader.take();
         if stream.end.is_none() {
             // Taking the end resets the stream, since its request has none.
-            stream.end = Some(Err(Failure::Broken(status)));
+            stream.end = Some(Err(Failure::Request(status)));
         }
         drop(state);
         if let Some(reader) = reader {
@@ -388,9 +387,22 @@ pub(crate) struct Incoming {
     call: Option<Call>,
     over: bool,
     pumping: Option<Pumping>,
+    broke_off: bool,
 }
 
 impl Incoming {
+    /// What is still to come.
+    fn of(call: Option<Call>, pumping: Option<Pumping>) -> Self {
+        Self {
+            data: VecDeque::new(),
+            trailers: None,
+            call,
+            over: false,
+            pumping,
+            broke_off: false,
+        }
+    }
+
     pub(crate) fn poll_frame(
         &mut self,
         context: &mut Context<'_>,
@@ -420,7 +432,13 @@ impl Incoming {
             self.call = None;
             self.pumping = None;
         }
-        Poll::Ready(frame)
+        self.broke_off = matches!(frame, Some(Err(Failure::Request(_))));
+        Poll::Ready(frame.map(|frame| frame.map_err(Failure::into_status)))
+    }
+
+    /// Whether it has failed since the request broke off.
+    pub(crate) fn broke_off(&self) -> bool {
+        self.broke_off
     }
 
     /// Whether there is nothing more.
@@ -432,6 +450,12 @@ impl Incoming {
     pub(crate) fn is_complete(&self) -> bool {
         self.call.is_none()
     }
+}
+
+/// Whether an answer is none of a gRPC server's, but of somebody in between who
+/// says by HTTP why there is none (gRPC, "HTTP to gRPC Status Code Mapping").
+pub(crate) fn is_foreign(status: StatusCode, headers: &HeaderMap) -> bool {
+    !status.is_success() && !headers.contains_key(GRPC_STATUS)
 }
 
 /// The status for a request's body that fails.

@@ -365,12 +365,12 @@ impl Driver {
         let last = self.receiver.last.unwrap_or(u32::MAX);
         for (id, stream) in &mut state.streams {
             stream.sent = true;
-            // What never left us, or what the server says it has not taken.
-            let unprocessed = *id > last || stream.position >= written;
             if stream.end.is_none() {
                 let text = Status::new(Code::Unavailable, end.text.clone());
-                stream.end = Some(Err(if unprocessed {
+                stream.end = Some(Err(if stream.position >= written {
                     Failure::Unprocessed(text)
+                } else if *id > last {
+                    Failure::Refused(text)
                 } else {
                     Failure::Broken(text)
                 }));

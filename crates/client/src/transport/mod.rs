@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use portolan_rpc::{Code, Status};
 
-pub(crate) use connection::{Connection, Incoming};
+pub(crate) use connection::{Connection, Incoming, is_foreign};
 pub(crate) use dial::Dialer;
 pub(crate) use hpack::Head;
 pub(crate) use upload::Upload;
@@ -33,16 +33,24 @@ pub(crate) use upload::Upload;
 /// Why a call got no answer.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// The server has not begun to work on it: it may be sent again.
+    /// It never left us: it may be sent again.
     Unprocessed(Status),
+    /// The server says that it has not begun to work on it: it may be sent again
+    /// once (gRPC A6, "Transparent Retries").
+    Refused(Status),
     /// Nobody knows how far it got.
     Broken(Status),
+    /// What was to be sent broke off, which says nothing of the server.
+    Request(Status),
 }
 
 impl Failure {
     pub(crate) fn into_status(self) -> Status {
         match self {
-            Self::Unprocessed(status) | Self::Broken(status) => status,
+            Self::Unprocessed(status)
+            | Self::Refused(status)
+            | Self::Broken(status)
+            | Self::Request(status) => status,
         }
     }
 

@@ -427,7 +427,7 @@ impl Receiver {
                 // The server ignores what comes for it.
                 stream.sent = true;
             }
-            let failure = Failure::Unprocessed(status.clone());
+            let failure = Failure::Refused(status.clone());
             self.end(id, Err(failure), state, wake);
         }
         Ok(())
@@ -486,7 +486,7 @@ impl Receiver {
         );
         let status = Status::new(code, message);
         if reason == Reason::REFUSED_STREAM {
-            Failure::Unprocessed(status)
+            Failure::Refused(status)
         } else {
             Failure::Broken(status)
         }

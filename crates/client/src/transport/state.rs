@@ -227,7 +227,7 @@ impl State {
         &mut self,
         id: u32,
         context: &Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         let Some(stream) = self.streams.get_mut(&id) else {
             return Poll::Ready(None);
         };
@@ -243,7 +243,7 @@ impl State {
         self.remove(id);
         Poll::Ready(match end {
             Ok(()) => trailers.map(|trailers| Ok(Frame::trailers(trailers))),
-            Err(failure) => Some(Err(failure.into_status())),
+            Err(failure) => Some(Err(failure)),
         })
     }
 

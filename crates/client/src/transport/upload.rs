@@ -64,7 +64,14 @@ impl Upload {
                     self.ended = true;
                     continue;
                 }
-                Some(frame) => frame?,
+                Some(Ok(frame)) => frame,
+                Some(Err(error)) => {
+                    // What there was of it is no request.
+                    self.remembers = false;
+                    self.sent = Vec::new();
+                    self.taken = 0;
+                    return Poll::Ready(Err(error));
+                }
             };
             // Requests have no trailers in gRPC.
             let Ok(data) = frame.into_data() else {
@@ -145,6 +152,19 @@ mod tests {
         assert_eq!(next(&mut upload).unwrap(), "a");
         upload.commit();
         assert_eq!(next(&mut upload).unwrap(), "b");
+        assert!(!upload.rewind());
+    }
+
+    #[test]
+    fn what_broke_off_is_not_sent_again() {
+        let pieces = [Ok("a"), Err(BoxError::from("broken"))];
+        let frames = pieces.map(|piece| {
+            piece.map(|piece| http_body::Frame::data(Bytes::from_static(piece.as_bytes())))
+        });
+        let body = Body::new(StreamBody::new(tokio_stream::iter(frames)));
+        let mut upload = Upload::new(body, 100);
+        assert_eq!(next(&mut upload).unwrap(), "a");
+        assert!(next(&mut upload).is_none());
         assert!(!upload.rewind());
     }
 

@@ -386,7 +386,7 @@ async fn services_are_found_where_they_are() {
 }
 
 /// A config with this retry policy's figures for all methods.
-fn retrying(attempts: u32, codes: &str, more: &str) -> ServiceConfig {
+pub(crate) fn retrying(attempts: u32, codes: &str, more: &str) -> ServiceConfig {
     let text = format!(
         r#"{{"methodConfig": [{{"name": [{{}}], "retryPolicy": {{
             "maxAttempts": {attempts}, "initialBackoff": "0.01s", "maxBackoff": "0.02s",
@@ -395,7 +395,7 @@ fn retrying(attempts: u32, codes: &str, more: &str) -> ServiceConfig {
     ServiceConfig::from_json(&text).unwrap()
 }
 
-fn calls(server: &Server) -> usize {
+pub(crate) fn calls(server: &Server) -> usize {
     server.seen.calls.load(std::sync::atomic::Ordering::SeqCst)
 }
 

@@ -372,7 +372,10 @@ async fn an_answer_that_breaks_off_is_unavailable() {
 }
 
 /// Somebody who is no server, and what he says: first, and once he is called.
-async fn says(first: &[u8], then: &[u8]) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
+pub(crate) async fn says(
+    first: &[u8],
+    then: &[u8],
+) -> (std::net::SocketAddr, tokio::task::JoinHandle<()>) {
     let listener = TcpListener::bind(anywhere()).await.unwrap();
     let address = listener.local_addr().unwrap();
     let (first, then) = (first.to_vec(), then.to_vec());
@@ -396,20 +399,17 @@ async fn says(first: &[u8], then: &[u8]) -> (std::net::SocketAddr, tokio::task::
     (address, task)
 }
 
+/// A frame of HTTP/2.
+pub(crate) fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> {
+    let length = (payload.len() as u32).to_be_bytes();
+    let mut frame = vec![length[1], length[2], length[3], kind, flags];
+    frame.extend_from_slice(&[0, 0, 0, stream]);
+    frame.extend_from_slice(payload);
+    frame
+}
+
 #[tokio::test]
 async fn who_speaks_no_http_2_is_told_apart() {
-    let frame = |kind: u8, flags: u8, stream: u8, payload: &[u8]| {
-        let mut frame = vec![
-            0,
-            (payload.len() >> 8) as u8,
-            payload.len() as u8,
-            kind,
-            flags,
-        ];
-        frame.extend_from_slice(&[0, 0, 0, stream]);
-        frame.extend_from_slice(payload);
-        frame
-    };
     let at_first = [
         (
             &b"HTTP/1.1 400 Bad Request\r\n\r\n"[..],

@@ -1,6 +1,7 @@
 //! A channel against real servers on real sockets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
 
+mod again;
 mod balance;
 mod calls;
 mod cancel;
