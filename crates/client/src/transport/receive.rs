@@ -14,10 +14,12 @@ use super::state::State;
 /// The largest frame that a server may send: an answer of some size comes in
 /// few of them.
 pub(super) const MAX_FRAME: usize = 64 * 1024;
-/// The largest header block, and the largest list of headers with what each
-/// counts (RFC 9113 §6.5.2).
-const MAX_BLOCK: usize = 64 * 1024;
+/// The largest list of headers with what each counts (RFC 9113 §6.5.2): a larger
+/// one ends its call.
 pub(super) const MAX_HEADERS: usize = 256 * 1024;
+/// The largest header block, which has to be read to its end for the sake of the
+/// calls that follow: a larger one ends the connection.
+const MAX_BLOCK: usize = 4 * MAX_HEADERS;
 /// What is copied out of the buffer rather than holding it as a whole.
 const SMALL: usize = 2 * 1024;
 /// How much may wait to be written because the server asks for it.
@@ -310,15 +312,23 @@ impl Receiver {
                 Field::Status(code) => malformed |= status.replace(*code).is_some(),
                 Field::Malformed => malformed = true,
             });
-        if read.is_err() {
+        let Ok(size) = read else {
             let text = "the server sent headers that cannot be read";
             return Err(fault(Reason::COMPRESSION_ERROR, text));
-        }
+        };
         let Some(stream) = state.streams.get_mut(&id) else {
             return Ok(());
         };
         if stream.end.is_some() {
             return Ok(());
+        }
+        if size > MAX_HEADERS {
+            let message = format!(
+                "{}: the server sent headers of {size} bytes, and the limit is {MAX_HEADERS}",
+                self.name
+            );
+            let status = Status::new(Code::ResourceExhausted, message);
+            return self.refuse(id, Reason::CANCEL, status, state, wake);
         }
         let headed = stream.head.is_some() || stream.head_taken;
         match status {
@@ -458,11 +468,21 @@ impl Receiver {
         state: &mut State,
         wake: &mut Vec<Waker>,
     ) -> Result<(), Fault> {
-        state
-            .outbox
-            .append(|out| frame::reset(out, id, Reason::PROTOCOL_ERROR));
         let message = format!("{}: the server sent a response that is none", self.name);
         let status = Status::new(Code::Internal, message);
+        self.refuse(id, Reason::PROTOCOL_ERROR, status, state, wake)
+    }
+
+    /// Resets a stream whose answer cannot be taken.
+    fn refuse(
+        &mut self,
+        id: u32,
+        reason: Reason,
+        status: Status,
+        state: &mut State,
+        wake: &mut Vec<Waker>,
+    ) -> Result<(), Fault> {
+        state.outbox.append(|out| frame::reset(out, id, reason));
         if let Some(stream) = state.streams.get_mut(&id) {
             stream.sent = true;
         }

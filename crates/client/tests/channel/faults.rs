@@ -423,7 +423,7 @@ async fn who_speaks_no_http_2_is_told_apart() {
         hears(bytes, &[], reason).await;
     }
     let head = frame(1, 0, 1, &[0x88]);
-    let large: Vec<u8> = vec![frame(9, 0, 1, &[0; 10_000]); 8].concat();
+    let large: Vec<u8> = vec![frame(9, 0, 1, &[0; 60_000]); 18].concat();
     let when_called = [
         (frame(0, 0, 7, b"x"), "a stream that is none"),
         (frame(1, 4, 1, &[0xff; 20]), "headers that cannot be read"),

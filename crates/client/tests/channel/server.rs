@@ -119,7 +119,8 @@ impl Service<Request<TonicBody>> for Echo {
     }
 }
 
-/// `Unary` echoes; the metadata `x-code` makes it fail, `x-hang` never answer.
+/// `Unary` echoes; the metadata `x-code` makes it fail, `x-hang` never answer,
+/// `x-large` answer with so many bytes of metadata.
 struct Unary(Echo);
 
 impl tonic::server::UnaryService<Text> for Unary {
@@ -154,12 +155,18 @@ impl tonic::server::UnaryService<Text> for Unary {
                 return Err(status);
             }
             let timeout = metadata.get("grpc-timeout").cloned();
+            let large = metadata.get("x-large").cloned();
             let mut response = tonic::Response::new(request.into_inner());
             response
                 .metadata_mut()
                 .insert("x-server", echo.name.parse().unwrap());
             if let Some(previous) = previous {
                 response.metadata_mut().insert("x-previous", previous);
+            }
+            if let Some(large) = large {
+                let size = large.to_str().unwrap().parse().unwrap();
+                let filler = "x".repeat(size).parse().unwrap();
+                response.metadata_mut().insert("x-filler", filler);
             }
             if let Some(timeout) = timeout {
                 response.metadata_mut().insert("x-timeout", timeout);

@@ -59,23 +59,28 @@ impl Decoder {
         }
     }
 
-    /// Reads a whole block. `limit` is on the size of all fields, each with the
-    /// overhead of an entry.
+    /// Reads a whole block, and says how large all fields are together, each with
+    /// the overhead of an entry. Those beyond `limit` are passed over, and only
+    /// kept for later blocks as the table wants it.
     pub(crate) fn decode(
         &mut self,
         block: &[u8],
         limit: usize,
         mut each: impl FnMut(&Field),
-    ) -> Result<(), Malformed> {
+    ) -> Result<usize, Malformed> {
         let mut rest = block;
-        let mut left = limit;
+        let mut size = 0_usize;
+        let mut take = |entry: &Entry| {
+            size = size.saturating_add(entry.size);
+            if size <= limit {
+                each(&entry.field);
+            }
+        };
         let mut first = true;
         while let Some(&byte) = rest.first() {
             if byte & 0b1000_0000 != 0 {
                 let index = integer(&mut rest, 7)?;
-                let entry = self.entry(index)?;
-                left = left.checked_sub(entry.size).ok_or(Malformed)?;
-                each(&entry.field);
+                take(self.entry(index)?);
             } else if byte & 0b1110_0000 == 0b0010_0000 {
                 // Sizes change between blocks only (RFC 7541 §4.2).
                 let capacity = integer(&mut rest, 5)?;
@@ -97,15 +102,14 @@ impl Decoder {
                 };
                 let value = string(&mut rest, &mut self.scratch)?;
                 let entry = Entry::new(name, length, value);
-                left = left.checked_sub(entry.size).ok_or(Malformed)?;
-                each(&entry.field);
+                take(&entry);
                 if kept {
                     self.keep(entry);
                 }
             }
             first = false;
         }
-        Ok(())
+        Ok(size)
     }
 
     fn entry(&self, index: usize) -> Result<&Entry, Malformed> {
