@@ -104,7 +104,7 @@ fn written(result: io::Result<Vec<u8>>) -> Vec<u8> {
 fn read(name: &str, decoder: impl Read, limit: usize) -> Result<Vec<u8>, Status> {
     let mut plain = Vec::new();
     decoder
-        .take(limit as u64 + 1)
+        .take((limit as u64).saturating_add(1))
         .read_to_end(&mut plain)
         .map_err(|_| invalid(name))?;
     if plain.len() > limit {
@@ -136,6 +136,16 @@ mod tests {
         assert_eq!(unbrotli(&brotli(b"x"), 10).unwrap(), b"x");
         let status = unbrotli(&[0x11, 24, 0x0c, 0, 0x80, b'x', 3], 10).unwrap_err();
         assert_eq!(status.code(), Code::InvalidArgument);
+    }
+
+    #[test]
+    fn the_largest_limit_is_none() {
+        for coded in [
+            gunzip(&gzip(b"x"), usize::MAX),
+            unzstd(&zstd(b"x"), usize::MAX),
+        ] {
+            assert_eq!(coded.unwrap(), b"x");
+        }
     }
 
     #[test]
