@@ -174,17 +174,11 @@ impl Service<Request<Body>> for Channel {
 impl Core {
     /// Takes the addresses that are known without asking.
     fn begin(&self) {
-        let mut known = Vec::new();
-        for dialer in &self.dialers {
-            let Place::Fixed(addresses) = dialer.endpoint.place() else {
-                return;
-            };
-            let pairs = addresses
-                .iter()
-                .map(|address| (address.clone(), Arc::clone(dialer)));
-            known.extend(pairs);
-        }
-        self.balancer.update(known.into_iter());
+        let known = self.dialers.iter().flat_map(|dialer| {
+            let pair = |address: &Address| (address.clone(), Arc::clone(dialer));
+            dialer.endpoint.place().known().iter().map(pair)
+        });
+        self.balancer.update(known);
     }
 
     /// Looks names up, if there are any.

@@ -42,6 +42,16 @@ pub(crate) enum Place {
     Fixed(Vec<Address>),
 }
 
+impl Place {
+    /// The addresses that are known without asking.
+    pub(crate) fn known(&self) -> &[Address] {
+        match self {
+            Self::Fixed(addresses) => addresses,
+            Self::Name { .. } => &[],
+        }
+    }
+}
+
 /// One place to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Address {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use portolan_rpc::{Code, Status};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::Balancer;
@@ -54,27 +54,45 @@ async fn run(
 ) {
     // What each endpoint had last: a name that cannot be looked up for a while
     // keeps its addresses.
-    let mut known: Vec<Vec<Address>> = vec![Vec::new(); dialers.len()];
+    let first = |dialer: &Arc<Dialer>| dialer.endpoint.place().known().to_vec();
+    let mut known: Vec<_> = dialers.iter().map(first).collect();
     loop {
         let mut fault = None;
-        for (dialer, known) in dialers.iter().zip(&mut known) {
-            match look_up(dialer, &*resolver).await {
-                Ok(addresses) => *known = addresses,
-                Err(status) => {
+        // All at once, so that none waits for another.
+        let mut asking = JoinSet::new();
+        for (at, dialer) in dialers.iter().enumerate() {
+            let (dialer, resolver) = (Arc::clone(dialer), Arc::clone(&resolver));
+            if let Place::Name { .. } = dialer.endpoint.place() {
+                asking.spawn(async move { (at, look_up(&dialer, &*resolver).await) });
+            }
+        }
+        while let Some(answer) = asking.join_next().await {
+            match answer {
+                Ok((at, Ok(addresses))) if known[at] != addresses => {
+                    known[at] = addresses;
+                    let Some(strong) = balancer.upgrade() else {
+                        return;
+                    };
+                    let pairs = dialers.iter().zip(&known).flat_map(|(dialer, addresses)| {
+                        let pair = |address: &Address| (address.clone(), Arc::clone(dialer));
+                        addresses.iter().map(pair)
+                    });
+                    strong.update(pairs);
+                }
+                Ok((_, Ok(_))) => {}
+                Ok((_, Err(status))) => {
                     tracing::debug!(reason = status.message(), "a name was not found");
                     fault = Some(status);
+                }
+                Err(error) => {
+                    let message = format!("a name could not be looked up: {error}");
+                    fault = Some(Status::new(Code::Unavailable, message));
                 }
             }
         }
         let Some(strong) = balancer.upgrade() else {
             return;
         };
-        let addresses = dialers.iter().zip(&known).flat_map(|(dialer, addresses)| {
-            addresses
-                .iter()
-                .map(|address| (address.clone(), Arc::clone(dialer)))
-        });
-        strong.update(addresses);
         let failed = fault.is_some();
         if let Some(status) = fault {
             strong.found_nothing(status);

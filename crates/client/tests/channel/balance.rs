@@ -234,6 +234,36 @@ async fn names_are_looked_up_again() {
     tally(&channel, 10).await;
 }
 
+/// Knows one name, and takes for ever with any other.
+struct Slow(SocketAddr);
+
+impl Resolve for Slow {
+    fn resolve<'a>(&'a self, host: &'a str, _: u16) -> Resolving<'a> {
+        let quick = host == "quick.test";
+        Box::pin(async move {
+            if !quick {
+                std::future::pending::<()>().await;
+            }
+            Ok(vec![self.0])
+        })
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_takes_long_holds_up_no_other() {
+    let server = Server::on(anywhere(), "one").await;
+    for other in [server.url(), "dns:///quick.test:1".to_owned()] {
+        let endpoints = ["dns:///slow.test:1", &other].map(|endpoint| endpoint.parse().unwrap());
+        let channel = Channel::builder(endpoints)
+            .resolver(Slow(server.address))
+            .build()
+            .unwrap();
+        // Sooner than a name is given up.
+        let soon = request("Unary", message(""), &[("grpc-timeout", "5S")]);
+        call(&channel, soon).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_name_is_looked_up_when_its_addresses_fail() {
     let first = Mortal::on(anywhere(), "one");
