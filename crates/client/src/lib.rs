@@ -22,6 +22,7 @@ mod attempts;
 mod balance;
 mod builder;
 mod channel;
+mod clock;
 mod endpoint;
 mod limit;
 pub mod reflection;

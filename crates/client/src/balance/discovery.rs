@@ -9,6 +9,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, timeout};
 
 use super::Balancer;
+use crate::clock::after;
 use crate::endpoint::Place;
 use crate::transport::Dialer;
 use crate::{Address, Resolve};
@@ -101,7 +102,7 @@ async fn run(
         let wait = if failed { pace.least } else { pace.interval };
         let _ = timeout(wait, strong.until_failure()).await;
         drop(strong);
-        tokio::time::sleep_until(asked + pace.least).await;
+        tokio::time::sleep_until(after(asked, pace.least)).await;
     }
 }
 

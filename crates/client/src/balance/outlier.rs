@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::after;
+
 /// When an address is left out, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutlierDetection {
@@ -80,7 +82,7 @@ impl Record {
         }
         counts.times = counts.times.saturating_add(1);
         let time = choice.base_ejection.saturating_mul(counts.times);
-        counts.until = Some(now + time.min(choice.max_ejection));
+        counts.until = Some(after(now, time.min(choice.max_ejection)));
         counts.failures = 0;
     }
 

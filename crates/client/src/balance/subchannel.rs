@@ -13,6 +13,7 @@ use super::health::{self, Health};
 use super::outlier::Record;
 use super::{Changed, Settings};
 use crate::Address;
+use crate::clock::after;
 use crate::transport::{Connection, Dialer};
 
 /// An address, connected or not.
@@ -242,7 +243,7 @@ impl Subchannel {
                 state.failures = state.failures.saturating_add(1);
                 let pause = self.settings.backoff.pause(state.failures, fastrand::f64());
                 let status = Status::new(Code::Unavailable, reason);
-                state.resting = Some((Instant::now() + pause, status));
+                state.resting = Some((after(Instant::now(), pause), status));
             }
         }
         drop(state);
@@ -283,7 +284,7 @@ impl Subchannel {
         let message = format!("{name}: the connection ended before the server told its health");
         let pause = self.settings.backoff.pause(1, fastrand::f64());
         let status = Status::new(Code::Unavailable, message);
-        state.resting = Some((Instant::now() + pause, status));
+        state.resting = Some((after(Instant::now(), pause), status));
         drop(state);
         self.changed.all();
     }

@@ -22,6 +22,7 @@ use super::io::Io;
 use super::outbox::Writing;
 use super::receive::Receiver;
 use super::{Failure, Timing};
+use crate::clock::after;
 
 /// How much is read at a time when there is no reason for more.
 const READ: usize = 16 * 1024;
@@ -89,9 +90,9 @@ impl Driver {
             reads_before: 0,
             ask: timing
                 .keep_alive
-                .map(|keep_alive| now + keep_alive.interval),
+                .map(|keep_alive| after(now, keep_alive.interval)),
             give_up: None,
-            look: timing.idle.map(|idle| now + idle),
+            look: timing.idle.map(|idle| after(now, idle)),
             calls_before: 0,
         }
     }
@@ -297,9 +298,9 @@ impl Driver {
             self.reads_before = self.reads;
             if silent && self.give_up.is_none() && (state.live() > 0 || keep_alive.without_calls) {
                 state.outbox.append(|out| frame::ping(out, 0, *b"portolan"));
-                self.give_up = Some(now + keep_alive.timeout);
+                self.give_up = Some(after(now, keep_alive.timeout));
             }
-            self.ask = Some(now + keep_alive.interval);
+            self.ask = Some(after(now, keep_alive.interval));
         }
         if let Some(give_up) = self.give_up {
             // Anything that was read shows that the server is there.
@@ -320,7 +321,7 @@ impl Driver {
                 shared.publish(&state);
             }
             self.calls_before = calls;
-            self.look = self.timing.idle.map(|idle| now + idle);
+            self.look = self.timing.idle.map(|idle| after(now, idle));
         }
         let next = [
             self.ask,

@@ -386,9 +386,13 @@ impl State {
         self.streams.len() - self.cancelled.lingering
     }
 
-    /// Whoever has to be woken since there is something to write.
+    /// Whoever has to be woken since there is something to write, or since this
+    /// may have been the last call of a connection that ends.
     pub(super) fn waken(&mut self) -> Option<Waker> {
-        let needed = self.outbox.size() > 0 || self.cancelled.lingering > 0 || self.forgotten;
+        let needed = self.outbox.size() > 0
+            || self.cancelled.lingering > 0
+            || self.forgotten
+            || self.ending.is_some();
         if needed { self.driver.take() } else { None }
     }
 }

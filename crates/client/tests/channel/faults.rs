@@ -236,6 +236,22 @@ async fn a_rolling_restart_of_two_fails_no_call_that_is_tried_again() {
     }
 }
 
+#[tokio::test]
+async fn what_is_to_take_for_ever_may() {
+    let server = Server::start().await;
+    let keep_alive = KeepAlive {
+        interval: Duration::MAX,
+        timeout: Duration::MAX,
+        without_calls: true,
+    };
+    let builder = Channel::builder([server.url().parse().unwrap()])
+        .keep_alive(Some(keep_alive))
+        .idle_timeout(Some(Duration::MAX))
+        .connect_timeout(Duration::MAX)
+        .resolve_every(Duration::MAX, Duration::MAX);
+    echo(&builder.build().unwrap(), "").await.unwrap();
+}
+
 /// A proxy that can be told to stop passing anything on, without closing.
 struct Proxy {
     address: std::net::SocketAddr,
@@ -371,6 +387,17 @@ async fn an_answer_that_breaks_off_is_unavailable() {
     assert_eq!(status.code(), Code::Unavailable, "{status}");
 }
 
+/// Reads until a call has begun, or nothing more comes.
+async fn until_called(stream: &mut TcpStream, heard: &mut Vec<u8>) {
+    // The head of the first request, a frame of type 1 on stream 1.
+    let is_called = |part: &[u8]| part[0] == 1 && part[2..] == [0, 0, 0, 1];
+    while !heard.windows(6).any(is_called) {
+        if stream.read_buf(heard).await.unwrap_or(0) == 0 {
+            return;
+        }
+    }
+}
+
 /// Somebody who is no server, and what he says: first, and once he is called.
 pub(crate) async fn says(
     first: &[u8],
@@ -385,12 +412,8 @@ pub(crate) async fn says(
             let mut heard = Vec::new();
             let _ = stream.read_buf(&mut heard).await;
             let _ = stream.write_all(&first).await;
-            // The head of the first request, a frame of type 1 on stream 1.
-            let is_called = |part: &[u8]| part[0] == 1 && part[2..] == [0, 0, 0, 1];
-            while !then.is_empty() && !heard.windows(6).any(is_called) {
-                if stream.read_buf(&mut heard).await.unwrap_or(0) == 0 {
-                    break;
-                }
+            if !then.is_empty() {
+                until_called(&mut stream, &mut heard).await;
             }
             let _ = stream.write_all(&then).await;
             open.push(stream);
@@ -406,6 +429,28 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u8, payload: &[u8]) -> Vec<u8> 
     frame.extend_from_slice(&[0, 0, 0, stream]);
     frame.extend_from_slice(payload);
     frame
+}
+
+#[tokio::test]
+async fn a_connection_that_ends_is_closed_with_its_last_call() {
+    let listener = TcpListener::bind(anywhere()).await.unwrap();
+    let channel = channel(&format!("http://{}", listener.local_addr().unwrap()));
+    let server = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut heard = Vec::new();
+        stream.write_all(&frame(4, 0, 0, &[])).await.unwrap();
+        until_called(&mut stream, &mut heard).await;
+        // No call after this one, and its answer.
+        let end = frame(7, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]);
+        let answer = frame(1, 5, 1, b"\x88\x40\x0bgrpc-status\x010");
+        stream.write_all(&[end, answer].concat()).await.unwrap();
+        // It leaves it to the client to close.
+        stream.read_to_end(&mut heard).await.unwrap();
+    });
+    begin(&channel, request("Unary", message(""), &[]))
+        .await
+        .unwrap();
+    within(server).await.unwrap();
 }
 
 #[tokio::test]
