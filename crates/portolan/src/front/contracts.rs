@@ -141,6 +141,7 @@ fn link<'a>(
 #[cfg(test)]
 mod tests {
     use prost::Message;
+    use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
     use super::*;
 
@@ -180,30 +181,26 @@ mod tests {
         (package.to_owned(), files.read().unwrap().remove(0).into())
     }
 
-    fn none(text: String) {
-        panic!("{text}");
-    }
-
     /// As a client sees the contracts that reads them by reflection.
     fn read(contracts: &Contracts) -> prost_reflect::DescriptorPool {
         let mut files = Vec::new();
         for set in &contracts.sets {
-            files.extend(prost_types::FileDescriptorSet::decode(&**set).unwrap().file);
+            files.extend(FileDescriptorSet::decode(&**set).unwrap().file);
         }
-        let mut names: Vec<_> = files.iter().map(|file| file.name()).collect();
+        let mut names: Vec<_> = files.iter().map(FileDescriptorProto::name).collect();
         names.sort_unstable();
         let all = names.len();
         names.dedup();
         assert_eq!(names.len(), all, "each name once");
         let mut pool = prost_reflect::DescriptorPool::new();
-        pool.add_file_descriptor_set(prost_types::FileDescriptorSet { file: files })
+        pool.add_file_descriptor_set(FileDescriptorSet { file: files })
             .unwrap();
         pool
     }
 
     #[test]
     fn contracts_go_together_and_the_gateways_own_with_them() {
-        let contracts = merge(&[part("a.proto", A)], none).unwrap();
+        let contracts = merge(&[part("a.proto", A)], |text| panic!("{text}")).unwrap();
         assert_eq!(contracts.services().collect::<Vec<_>>(), ["a.S"]);
         assert!(contracts.schema.service("grpc.health.v1.Health").is_some());
     }
@@ -214,7 +211,7 @@ mod tests {
             with_common("a", "message Money { int64 units = 1; }"),
             with_common("b", "message Money { int64 units = 1; } message More {}"),
         ];
-        let contracts = merge(&parts, none).unwrap();
+        let contracts = merge(&parts, |text| panic!("{text}")).unwrap();
         let services: Vec<_> = contracts.services().collect();
         assert_eq!(services, ["a.S", "a.T", "b.S", "b.T"]);
         let pool = read(&contracts);
@@ -228,7 +225,7 @@ mod tests {
     #[test]
     fn what_several_declare_alike_is_taken_once() {
         let parts = [part("a.proto", A), part("b.proto", A)];
-        let contracts = merge(&parts, none).unwrap();
+        let contracts = merge(&parts, |text| panic!("{text}")).unwrap();
         assert_eq!(contracts.services().collect::<Vec<_>>(), ["a.S"]);
         read(&contracts);
     }
@@ -267,7 +264,9 @@ mod tests {
     #[test]
     fn contracts_without_a_service_are_refused() {
         let parts = [part("a.proto", "syntax = \"proto3\"; message M {}")];
-        let error = merge(&parts, none).unwrap_err().to_string();
+        let error = merge(&parts, |text| panic!("{text}"))
+            .unwrap_err()
+            .to_string();
         assert_eq!(error, "there is no service in the contracts of a.proto");
     }
 
@@ -276,7 +275,7 @@ mod tests {
         let health = "syntax = \"proto3\"; package grpc.health.v1; message Q {} \
                       service Health { rpc Check(Q) returns (Q); }";
         let parts = [part("a.proto", A), part("grpc_health.proto", health)];
-        let contracts = merge(&parts, none).unwrap();
+        let contracts = merge(&parts, |text| panic!("{text}")).unwrap();
         assert_eq!(contracts.services().collect::<Vec<_>>(), ["a.S"]);
         let own = contracts.schema.service("grpc.health.v1.Health").unwrap();
         assert_eq!(own.methods().len(), 1);
