@@ -79,11 +79,18 @@ impl Health {
         });
     }
 
-    /// Notes that these services take calls, as does the server as a whole, and
-    /// that there are no others. Once the server drains, this has no effect.
+    /// Notes that these services take calls, and that there are no others. The
+    /// server as a whole does when there is one at least. Once the server drains,
+    /// this has no effect.
     pub fn serve_only<N: Into<String>>(&self, services: impl IntoIterator<Item = N>) {
-        let names = services.into_iter().map(Into::into).chain([String::new()]);
-        let services: BTreeMap<_, _> = names.map(|name| (name, Serving::Yes)).collect();
+        let names = services.into_iter().map(Into::into);
+        let mut services: BTreeMap<_, _> = names.map(|name| (name, Serving::Yes)).collect();
+        let whole = if services.is_empty() {
+            Serving::No
+        } else {
+            Serving::Yes
+        };
+        services.insert(String::new(), whole);
         self.0.send_if_modified(|state| {
             if state.draining || state.services == services {
                 return false;
@@ -235,6 +242,21 @@ mod tests {
         health.serve_only(["a.A"]);
         let answer = checks.check(request("b.B")).await.unwrap().into_inner();
         assert_eq!(answer.status(), ServingStatus::NotServing);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_a_service_does_not_serve() {
+        let health = Health::new(Vec::<String>::new());
+        let checks = Checks(health.0.subscribe());
+        for (services, expected) in [
+            (vec![], ServingStatus::NotServing),
+            (vec!["a.A"], ServingStatus::Serving),
+            (vec![], ServingStatus::NotServing),
+        ] {
+            health.serve_only(services);
+            let answer = checks.check(request("")).await.unwrap().into_inner();
+            assert_eq!(answer.status(), expected);
+        }
     }
 
     #[tokio::test]
