@@ -85,6 +85,12 @@ pub enum InvalidServiceConfig {
 }
 
 impl ServiceConfig {
+    /// How it wants calls to be spread, if it says so.
+    #[must_use]
+    pub fn policy(&self) -> Option<Policy> {
+        self.policy
+    }
+
     /// Reads a service config.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The upstreams: a channel to each, and which of them has a service.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use anyhow::Context;
 use portolan_client::{
@@ -41,12 +42,10 @@ fn channel(config: &config::Upstream) -> anyhow::Result<Channel> {
             Ok(endpoint.with_tls(tls))
         })
         .collect::<anyhow::Result<Vec<_>>>()?;
-    let mut builder =
-        Channel::builder(endpoints).policy(match config.balance.unwrap_or_default() {
-            Balance::PickFirst => Policy::PickFirst,
-            Balance::RoundRobin => Policy::RoundRobin,
-            Balance::LeastRequest => Policy::LeastRequest,
-        });
+    let service_config = config.service_config.as_deref().map(read_service_config);
+    let service_config = service_config.transpose()?;
+    let policy = policy(config.balance, service_config.as_ref());
+    let mut builder = Channel::builder(endpoints).policy(policy);
     if let Some(wanted) = &config.tls {
         builder = builder.tls(tls(wanted)?);
     }
@@ -68,13 +67,28 @@ fn channel(config: &config::Upstream) -> anyhow::Result<Channel> {
         let queued = config.max_queue.unwrap_or(0);
         builder = builder.call_limit(CallLimit { calls, queued });
     }
-    if let Some(path) = &config.service_config {
-        let text = files::read_text("service config", path)?;
-        let config = ServiceConfig::from_json(&text)
-            .with_context(|| format!("cannot use {}", path.display()))?;
+    if let Some(config) = service_config {
         builder = builder.service_config(config);
     }
     Ok(builder.build()?)
+}
+
+fn read_service_config(path: &Path) -> anyhow::Result<ServiceConfig> {
+    let text = files::read_text("service config", path)?;
+    ServiceConfig::from_json(&text).with_context(|| format!("cannot use {}", path.display()))
+}
+
+/// What the configuration says, else what the service config says.
+fn policy(balance: Option<Balance>, service_config: Option<&ServiceConfig>) -> Policy {
+    let said = service_config.and_then(ServiceConfig::policy);
+    match (balance, said) {
+        (None, Some(policy)) => policy,
+        (balance, _) => match balance.unwrap_or_default() {
+            Balance::PickFirst => Policy::PickFirst,
+            Balance::RoundRobin => Policy::RoundRobin,
+            Balance::LeastRequest => Policy::LeastRequest,
+        },
+    }
 }
 
 fn tls(config: &config::UpstreamTls) -> anyhow::Result<Tls> {
@@ -133,6 +147,25 @@ mod tests {
         let mut config = config::Upstream::at(url.parse().unwrap());
         config.services = services.iter().map(ToString::to_string).collect();
         Upstream::open(&config).unwrap()
+    }
+
+    #[test]
+    fn a_service_config_spreads_calls_unless_the_configuration_does() {
+        let config = r#"{"loadBalancingConfig": [{"pick_first": {}}]}"#;
+        let config = ServiceConfig::from_json(config).unwrap();
+        let silent = ServiceConfig::from_json("{}").unwrap();
+        for (balance, config, expected) in [
+            (None, None, Policy::RoundRobin),
+            (None, Some(&silent), Policy::RoundRobin),
+            (None, Some(&config), Policy::PickFirst),
+            (
+                Some(Balance::LeastRequest),
+                Some(&config),
+                Policy::LeastRequest,
+            ),
+        ] {
+            assert_eq!(policy(balance, config), expected);
+        }
     }
 
     #[tokio::test]
