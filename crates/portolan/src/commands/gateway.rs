@@ -99,7 +99,8 @@ struct ContractFlags {
     #[arg(long, value_name = "FILE")]
     descriptors: Vec<PathBuf>,
 
-    /// How often the upstreams are asked again by reflection [default: 30s]
+    /// How often the upstreams are asked again by reflection; with 0 only when
+    /// they are connected to anew [default: 30s]
     #[arg(long, value_name = "TIME")]
     refresh: Option<Time>,
 }

@@ -8,12 +8,14 @@ pub(crate) mod contracts;
 mod entry;
 mod refresh;
 pub(crate) mod source;
+mod told;
 mod union;
 pub(crate) mod upstreams;
 mod watched;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use portolan_client::Upstreams;
 use portolan_gateway::{Gateway, GatewayLayer};
@@ -31,8 +33,14 @@ use behind::{Behind, Own};
 use contracts::Contracts;
 use entry::Entry;
 use source::{Gathered, Source};
-use upstreams::Upstream;
+use upstreams::{Directory, Upstream};
 use watched::Watched;
+
+/// How long a start, or a new configuration, waits for upstreams to tell their
+/// contracts; those that take longer are served when they have.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Whoever only checks waits for as long as it may take.
+const ALL_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What every request goes to.
 pub(crate) type Service = Live<Current>;
@@ -60,7 +68,7 @@ impl Front {
         let mut state = State::open(config)?;
         // Before anything is waited for: a change meanwhile is to be seen.
         let watched = Watched::new(state.files());
-        state.gather().await?;
+        state.gather(PATIENCE).await?;
         let service = Live::new(state.serve(&health)?);
         let stop = CancellationToken::new();
         let refreshing = refresh::Refresh {
@@ -104,7 +112,7 @@ impl Front {
 /// When there are none: files are wrong, or an upstream does not answer.
 pub(crate) async fn layer(config: Config) -> anyhow::Result<GatewayLayer> {
     let mut state = State::open(config)?;
-    state.gather().await?;
+    state.gather(ALL_PATIENCE).await?;
     if let Some(reason) = state.source.silence() {
         anyhow::bail!("{reason}");
     }
@@ -119,6 +127,8 @@ struct State {
     rules: Vec<ServiceConfig>,
     /// What the contracts were made of.
     gathered: Gathered,
+    /// The upstreams that may have more.
+    unknown: Vec<String>,
     contracts: Contracts,
 }
 
@@ -131,26 +141,40 @@ impl State {
             .map(Upstream::open)
             .collect::<anyhow::Result<Vec<_>>>()?;
         Ok(Self {
-            source: Source::of(&config),
+            source: Source::of(&config, &upstreams),
             rules: config.rules()?,
             config,
             upstreams,
             gathered: Gathered::default(),
+            unknown: Vec::new(),
             contracts: Contracts::none()?,
         })
     }
 
-    /// Gets the contracts; whether they, or who has which service, are others
-    /// than before.
-    async fn gather(&mut self) -> anyhow::Result<bool> {
-        let gathered = self.source.gather(&self.upstreams).await?;
+    /// Gets the contracts, for which it waits no longer than that; whether
+    /// something is other than before.
+    async fn gather(&mut self, at_most: Duration) -> anyhow::Result<bool> {
+        let gathered = self.source.gather(at_most).await?;
+        self.take(gathered)
+    }
+
+    /// Takes contracts; whether they, or who has which service, are others than
+    /// before.
+    fn take(&mut self, gathered: Gathered) -> anyhow::Result<bool> {
+        let unknown = self.source.unknown();
+        let is_known = unknown == self.unknown;
+        self.unknown = unknown;
         // To link them costs far more than to compare them, and mostly they are
         // the same.
         if gathered == self.gathered || gathered.parts.is_empty() {
-            return Ok(false);
+            return Ok(!is_known);
         }
-        let everything = |_: &str, _: &str| true;
-        self.contracts = Contracts::merge(&gathered.parts, everything, &self.rules, |complaint| {
+        let directory = Directory::new(&self.upstreams, &gathered.services);
+        // The contract of a service comes from where its calls go.
+        let of_files = self.source.files().is_some();
+        let owns =
+            |origin: &str, service: &str| of_files || directory.owner(service) == Some(origin);
+        self.contracts = Contracts::merge(&gathered.parts, owns, &self.rules, |complaint| {
             tracing::warn!("{complaint}");
         })?;
         self.gathered = gathered;
@@ -172,7 +196,7 @@ impl State {
         health.serve_only(self.contracts.services());
         let behind = Behind {
             own: Own::new(health, &self.contracts)?,
-            upstreams: upstreams::table(&self.upstreams, &self.gathered.services),
+            upstreams: Directory::new(&self.upstreams, &self.gathered.services).channels(),
         };
         let nothing_known = self.contracts.services().next().is_none();
         let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
@@ -211,11 +235,59 @@ mod tests {
         let mut config = Config::default();
         config.contracts.proto = Some(vec![folder.into()]);
         let mut state = State::open(config).unwrap();
-        assert!(state.gather().await.unwrap());
+        assert!(state.gather(ALL_PATIENCE).await.unwrap());
         state.serve(&Health::new(Vec::<String>::new())).unwrap()
     }
 
-    fn write(folder: &Path, service: &str) {
+    impl State {
+        /// Asks the upstreams before they are due.
+        async fn ask_again(&mut self) -> bool {
+            if let Source::Upstreams(told) = &mut self.source {
+                told.hurry();
+            }
+            self.gather(ALL_PATIENCE).await.unwrap()
+        }
+    }
+
+    /// A server of the contracts of a folder.
+    pub(super) struct Running {
+        service: Service,
+        pub(super) url: String,
+        stop: CancellationToken,
+        serving: JoinHandle<portolan_server::Drained>,
+    }
+
+    impl Running {
+        pub(super) async fn of(folder: &Path) -> Self {
+            let service = Live::new(of_folder(folder).await);
+            let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+            let url = listener.url();
+            let server = Server::new(service.clone()).listen(listener);
+            let stop = CancellationToken::new();
+            let serving = tokio::spawn(server.serve(stop.clone().cancelled_owned()));
+            Self {
+                service,
+                url,
+                stop,
+                serving,
+            }
+        }
+
+        async fn end(self) {
+            self.stop.cancel();
+            let _ = self.serving.await.unwrap();
+        }
+    }
+
+    /// A configuration of these upstreams.
+    pub(super) fn to<'a>(urls: impl IntoIterator<Item = &'a str>) -> Config {
+        let urls = urls.into_iter().map(|url| url.parse().unwrap());
+        let mut config = Config::default();
+        config.upstreams = urls.map(config::Upstream::at).collect();
+        config
+    }
+
+    pub(super) fn write(folder: &Path, service: &str) {
         let text = format!(
             "syntax = \"proto3\"; package a; message {service}M {{}} \
              service {service} {{ rpc R({service}M) returns ({service}M); }}"
@@ -227,36 +299,70 @@ mod tests {
     async fn contracts_are_linked_again_only_when_they_change() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "A");
-        let upstream = Live::new(of_folder(folder.path()).await);
-        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let mut config = Config::default();
-        config
-            .upstreams
-            .push(config::Upstream::at(listener.url().parse().unwrap()));
-        let server = Server::new(upstream.clone()).listen(listener);
-        let stop = CancellationToken::new();
-        let serving = tokio::spawn(server.serve(stop.clone().cancelled_owned()));
-
-        let mut state = State::open(config).unwrap();
-        assert!(state.gather().await.unwrap(), "at first there were none");
+        let running = Running::of(folder.path()).await;
+        let mut state = State::open(to([&*running.url])).unwrap();
+        assert!(
+            state.gather(ALL_PATIENCE).await.unwrap(),
+            "at first there were none"
+        );
         let schema = Arc::clone(&state.contracts.schema);
         for _ in 0..2 {
-            assert!(!state.gather().await.unwrap());
+            assert!(!state.ask_again().await);
             assert!(Arc::ptr_eq(&schema, &state.contracts.schema));
         }
         write(folder.path(), "B");
-        upstream.replace(of_folder(folder.path()).await);
-        assert!(state.gather().await.unwrap());
+        running.service.replace(of_folder(folder.path()).await);
+        assert!(state.ask_again().await);
         let services: Vec<_> = state.contracts.services().collect();
         assert_eq!(services, ["a.A", "a.B"]);
 
         // One that is silent keeps what it told.
         let schema = Arc::clone(&state.contracts.schema);
-        stop.cancel();
-        let _ = serving.await.unwrap();
+        running.end().await;
         while state.source.silence().is_none() {
-            assert!(!state.gather().await.unwrap());
+            assert!(!state.ask_again().await);
         }
         assert!(Arc::ptr_eq(&schema, &state.contracts.schema));
+    }
+
+    /// A folder with a `service.proto`.
+    fn with_service(package: &str, method: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let text = format!(
+            "syntax = \"proto3\"; package {package}; message M {{}} \
+             service S {{ rpc {method}(M) returns (M); }}"
+        );
+        std::fs::write(folder.path().join("service.proto"), text).unwrap();
+        folder
+    }
+
+    #[tokio::test]
+    async fn servers_with_files_of_one_name_are_both_served() {
+        let (a, b) = (with_service("a", "R"), with_service("b", "R"));
+        let (a, b) = (Running::of(a.path()).await, Running::of(b.path()).await);
+        let mut state = State::open(to([&*a.url, &b.url])).unwrap();
+        assert!(state.gather(ALL_PATIENCE).await.unwrap());
+        let services: Vec<_> = state.contracts.services().collect();
+        assert_eq!(services, ["a.S", "b.S"]);
+    }
+
+    #[tokio::test]
+    async fn the_contract_of_a_service_is_that_of_the_server_that_is_called() {
+        let (old, new) = (with_service("a", "Old"), with_service("a", "New"));
+        let (old, new) = (Running::of(old.path()).await, Running::of(new.path()).await);
+        let mut config = to([&*old.url, &new.url]);
+        for (services, expected) in [(vec![], "/a.S/Old"), (vec!["a.*".to_owned()], "/a.S/New")] {
+            config.upstreams[1].services = services;
+            let mut state = State::open(config.clone()).unwrap();
+            assert!(state.gather(ALL_PATIENCE).await.unwrap());
+            let routes = state.layer();
+            let paths: Vec<_> = routes
+                .routes()
+                .map(|route| route.rpc().to_owned())
+                .collect();
+            assert!(paths.iter().any(|path| path == expected), "{paths:?}");
+            let of_a = paths.iter().filter(|path| path.starts_with("/a.S/"));
+            assert!(of_a.clone().all(|path| path == expected), "{paths:?}");
+        }
     }
 }

@@ -2,24 +2,17 @@
 //! on SIGHUP or when a file has changed. Whatever is wrong then leaves things as
 //! they are, and is logged.
 
-use std::time::Duration;
-
 use portolan_server::Health;
 use tokio::signal::unix::SignalKind;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
-use super::upstreams::Upstream;
+use super::source::Gathered;
 use super::watched::{INTERVAL, Watched};
-use super::{Service, State};
+use super::{PATIENCE, Service, State};
 use crate::config::Config;
 use crate::signals::caught;
-
-/// How long connections are made after the first, when an upstream is back.
-const SETTLED: Duration = Duration::from_millis(100);
-/// Far enough away to be never.
-const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
 pub(super) struct Refresh {
     pub(super) state: State,
@@ -40,21 +33,16 @@ impl Refresh {
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let stop = self.stop.clone();
             loop {
-                let interval = self.state.source.interval();
-                let ask_at = Instant::now() + interval.unwrap_or(NEVER);
-                let returned = upstream_returned(&self.state.upstreams, interval.is_some());
-                let reload = tokio::select! {
+                let news = tokio::select! {
                     () = stop.cancelled() => return,
-                    () = sleep_until(ask_at) => false,
-                    () = returned => false,
-                    _ = hangup.recv() => true,
-                    () = changed(&mut look, &mut self.watched) => true,
+                    news = self.state.source.news() => Some(news),
+                    _ = hangup.recv() => None,
+                    () = changed(&mut look, &mut self.watched) => None,
                 };
                 let work = async {
-                    if reload {
-                        self.reload().await
-                    } else {
-                        self.ask().await
+                    match news {
+                        Some(gathered) => self.take(gathered),
+                        None => self.reload().await,
                     }
                 };
                 // An upstream may take its time to answer, and the end need not.
@@ -72,9 +60,9 @@ impl Refresh {
         }))
     }
 
-    /// Asks the upstreams for their contracts.
-    async fn ask(&mut self) -> anyhow::Result<()> {
-        if self.state.gather().await? {
+    /// Serves what an upstream told, if that is new.
+    fn take(&mut self, gathered: Gathered) -> anyhow::Result<()> {
+        if self.state.take(gathered)? {
             self.service.replace(self.state.serve(&self.health)?);
             let services = self.state.contracts.services().count();
             tracing::info!(services, "serving new contracts");
@@ -95,7 +83,7 @@ impl Refresh {
         let mut next = State::open(config)?;
         let files = next.files();
         next.source.remember(&self.state.source);
-        next.gather().await?;
+        next.gather(PATIENCE).await?;
         self.service.replace(next.serve(&self.health)?);
         let services = next.contracts.services().count();
         tracing::info!(services, "the configuration was read again");
@@ -103,26 +91,6 @@ impl Refresh {
         self.watched.follow(files);
         Ok(())
     }
-}
-
-/// Waits until one of these has been connected to anew: it may be another
-/// version of itself. A busy one is connected to more than once, and asked once.
-async fn upstream_returned(upstreams: &[Upstream], asked: bool) {
-    let connected = upstreams.iter().map(|upstream| {
-        let mut connections = upstream.channel.connected();
-        connections.mark_unchanged();
-        Box::pin(async move {
-            if connections.changed().await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        })
-    });
-    let connected: Vec<_> = connected.collect();
-    if !asked || connected.is_empty() {
-        std::future::pending::<()>().await;
-    }
-    futures_util::future::select_all(connected).await;
-    tokio::time::sleep(SETTLED).await;
 }
 
 /// Waits until a file has changed.

@@ -1,6 +1,6 @@
 //! The upstreams: a channel to each, and which of them has a service.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::Context;
@@ -113,30 +113,62 @@ fn tls(config: &config::UpstreamTls) -> anyhow::Result<Tls> {
     Ok(tls)
 }
 
-/// Which upstream a call goes to. What the configuration says of an upstream
-/// decides; `listed` says which services it names by reflection. The first that
-/// is given no service gets every call that is nobody's.
-pub(crate) fn table(upstreams: &[Upstream], listed: &HashMap<String, Vec<String>>) -> Upstreams {
-    let unsaid = || upstreams.iter().filter(|one| one.services.is_empty());
-    let mut table = Upstreams::new();
-    if let Some(first) = unsaid().next() {
-        table = table.otherwise(first.channel.clone());
-    }
-    // Of two that name a service the first has it.
-    let mut named = HashSet::new();
-    for upstream in unsaid() {
-        for service in listed.get(&upstream.name).into_iter().flatten() {
-            if named.insert(service) {
-                table = table.route(service, upstream.channel.clone());
+/// Which upstream has a service. What the configuration says of an upstream
+/// decides; else those that name it by reflection, the first of them; else the
+/// first that is given no service has all that is nobody's.
+pub(crate) struct Directory<'a>(HashMap<&'a str, &'a Upstream>);
+
+impl<'a> Directory<'a> {
+    /// `listed` has what upstreams named by reflection, the first before the
+    /// last.
+    pub(crate) fn new(upstreams: &'a [Upstream], listed: &'a [(String, Vec<String>)]) -> Self {
+        let unsaid = || upstreams.iter().filter(|one| one.services.is_empty());
+        let mut said = HashMap::new();
+        for upstream in upstreams {
+            for service in &upstream.services {
+                let name = service.trim_end_matches('*').trim_end_matches('.');
+                said.insert(name, upstream);
             }
         }
+        let mut directory = Self(said);
+        let mut named = HashMap::new();
+        for (name, services) in listed {
+            if let Some(upstream) = unsaid().find(|one| one.name == *name) {
+                for service in services {
+                    if directory.owner(service).is_none() {
+                        named.entry(service.as_str()).or_insert(upstream);
+                    }
+                }
+            }
+        }
+        directory.0.extend(named);
+        if let Some(first) = unsaid().next() {
+            directory.0.entry("").or_insert(first);
+        }
+        directory
     }
-    for upstream in upstreams {
-        for service in &upstream.services {
-            table = table.route(service, upstream.channel.clone());
+
+    /// The name of the upstream that has a service.
+    pub(crate) fn owner(&self, service: &str) -> Option<&str> {
+        let mut name = service;
+        loop {
+            if let Some(upstream) = self.0.get(name) {
+                return Some(&upstream.name);
+            }
+            if name.is_empty() {
+                return None;
+            }
+            name = name.rfind('.').map_or("", |at| &name[..at]);
         }
     }
-    table
+
+    /// The way of each call.
+    pub(crate) fn channels(&self) -> Upstreams {
+        let routes = self.0.iter();
+        routes.fold(Upstreams::new(), |table, (service, upstream)| {
+            table.route(service, upstream.channel.clone())
+        })
+    }
 }
 
 #[cfg(test)]
@@ -174,24 +206,35 @@ mod tests {
             upstream("http://a:1", &[]),
             upstream("http://b:1", &["x.S", "y.*"]),
             upstream("http://c:1", &["y.v2.*"]),
+            upstream("http://d:1", &[]),
         ];
-        let listed = HashMap::from([(
-            "http://a:1".to_owned(),
-            vec!["x.S".to_owned(), "z.S".to_owned()],
-        )]);
-        let routes = table(&upstreams, &listed);
+        let listed = |name: &str, services: &[&str]| {
+            let services = services.iter().map(ToString::to_string);
+            (name.to_owned(), services.collect())
+        };
+        let listed = [
+            listed("http://a:1", &["x.S", "y.S", "z.S"]),
+            listed("http://d:1", &["w.S", "z.S"]),
+            listed("http://c:1", &["v.S"]),
+        ];
+        let directory = Directory::new(&upstreams, &listed);
+        let routes = directory.channels();
         for (service, expected) in [
             ("x.S", "http://b:1"),
             ("y.S", "http://b:1"),
             ("y.v2.S", "http://c:1"),
             ("z.S", "http://a:1"),
+            ("w.S", "http://d:1"),
+            ("v.S", "http://a:1"),
             ("other.S", "http://a:1"),
         ] {
             let channel = routes.server(service).unwrap();
             let endpoint = channel.endpoints().next().unwrap().to_string();
             assert_eq!(endpoint, expected, "{service}");
+            assert_eq!(directory.owner(service), Some(expected), "{service}");
         }
-        let routes = table(&upstreams[1..], &HashMap::new());
-        assert!(routes.server("other.S").is_none());
+        let directory = Directory::new(&upstreams[1..3], &[]);
+        assert!(directory.channels().server("other.S").is_none());
+        assert_eq!(directory.owner("other.S"), None);
     }
 }

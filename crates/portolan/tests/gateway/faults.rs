@@ -157,3 +157,17 @@ async fn a_gateway_that_still_waits_for_contracts_can_be_ended() {
     drop(asked);
     serving.await.unwrap();
 }
+
+/// Nor does its start wait for one: it serves what it can and says what it lacks.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_never_answers_holds_up_no_start() {
+    let hung = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hung = format!("http://{}", hung.local_addr().unwrap());
+    let (behind, front) = (Folder::new(), Folder::new());
+    let upstream = Server::start(&behind, &[]);
+    let arguments = ["--upstream", &hung, "--upstream", &upstream.url()];
+    let gateway = Server::gateway(&front, &arguments);
+    let answer = gateway.http("GET /v1/metrics", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    gateway.stop();
+}
