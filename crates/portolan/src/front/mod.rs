@@ -31,7 +31,7 @@ use crate::documented::{Documented, documented};
 use crate::live::Live;
 use behind::{Behind, Own};
 use contracts::Contracts;
-use entry::Entry;
+use entry::{Entry, Unknown};
 use source::{Gathered, Source};
 use upstreams::{Directory, Upstream};
 use watched::Watched;
@@ -198,9 +198,14 @@ impl State {
             own: Own::new(health, &self.contracts)?,
             upstreams: Directory::new(&self.upstreams, &self.gathered.services).channels(),
         };
-        let nothing_known = self.contracts.services().next().is_none();
-        let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
-        let names: Vec<_> = names.collect();
+        let unknown = if self.contracts.services().next().is_none() {
+            let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());
+            Unknown::Everything(names.collect::<Vec<_>>().join(" and ").into())
+        } else if self.unknown.is_empty() {
+            Unknown::Nothing
+        } else {
+            Unknown::Some(self.unknown.join(" and ").into())
+        };
         let services = self.contracts.services().map(str::to_owned);
         Ok(Entry {
             gateway: documented(
@@ -209,7 +214,7 @@ impl State {
                 services.collect(),
                 &self.config,
             ),
-            waiting_for: nothing_known.then(|| names.join(" and ").into()),
+            unknown,
         })
     }
 
@@ -225,7 +230,9 @@ impl State {
 mod tests {
     use std::path::Path;
 
+    use portolan_gateway::Body;
     use portolan_server::{Listener, Server};
+    use tower_service::Service as _;
 
     use super::*;
     use crate::config;
@@ -364,5 +371,51 @@ mod tests {
             let of_a = paths.iter().filter(|path| path.starts_with("/a.S/"));
             assert!(of_a.clone().all(|path| path == expected), "{paths:?}");
         }
+    }
+
+    async fn answer(service: &mut Current, path: &str, content_type: &str) -> http::Response<Body> {
+        let request = http::Request::post(path).header("content-type", content_type);
+        let request = if content_type == "application/grpc" {
+            let request = request.version(http::Version::HTTP_2);
+            request.body(Body::from(vec![0; 5])).unwrap()
+        } else {
+            request.body(Body::from(b"{}".to_vec())).unwrap()
+        };
+        service.call(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_found_may_be_that_of_a_silent_upstream() {
+        let folder = with_service("a", "R");
+        let known = Running::of(folder.path()).await;
+        let silent = "http://127.0.0.1:1";
+        let mut state = State::open(to([&*known.url, silent])).unwrap();
+        let health = Health::new(Vec::<String>::new());
+        assert!(state.gather(ALL_PATIENCE).await.unwrap());
+        let mut service = state.serve(&health).unwrap();
+        for (path, content_type) in [
+            ("/b.S/R", "application/json"),
+            ("/nowhere", "application/json"),
+            ("/nowhere", "text/plain"),
+        ] {
+            let answer = answer(&mut service, path, content_type).await;
+            assert_eq!(answer.status(), 503, "{path}");
+            let body = http_body_util::BodyExt::collect(answer.into_body()).await;
+            let body = body.unwrap().to_bytes();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(body.contains(silent), "{body}");
+        }
+        let grpc = answer(&mut service, "/b.S/R", "application/grpc").await;
+        assert_eq!(grpc.headers()["grpc-status"], "14");
+        // What is known to be there answers for itself.
+        let there = answer(&mut service, "/a.S/R", "application/json").await;
+        assert_eq!(there.status(), 501);
+
+        // When all are known, what is not found is not there.
+        let mut state = State::open(to([&*known.url])).unwrap();
+        assert!(state.gather(ALL_PATIENCE).await.unwrap());
+        let mut service = state.serve(&health).unwrap();
+        let answer = answer(&mut service, "/b.S/R", "application/json").await;
+        assert_eq!(answer.status(), 404);
     }
 }

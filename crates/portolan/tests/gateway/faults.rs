@@ -169,5 +169,9 @@ async fn an_upstream_that_never_answers_holds_up_no_start() {
     let gateway = Server::gateway(&front, &arguments);
     let answer = gateway.http("GET /v1/metrics", &[], "");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // What is not found may be its.
+    let answer = gateway.http("GET /nowhere", &[], "");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert!(answer.contains(&hung), "{answer}");
     gateway.stop();
 }
