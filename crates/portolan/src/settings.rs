@@ -53,18 +53,8 @@ impl Config {
 
     /// Which pages of other origins may call.
     pub(crate) fn cors(&self) -> anyhow::Result<Option<Cors>> {
-        let Some(config) = &self.cors else {
-            return Ok(None);
-        };
-        let origins = config.origins.iter().map(|origin| origin.0.clone());
-        let mut cors = Cors::new(origins);
-        if config.credentials {
-            cors = cors.allow_credentials()?;
-        }
-        if let Some(age) = config.max_age {
-            cors = cors.max_age(age.0);
-        }
-        Ok(Some(cors))
+        let cors = self.cors.as_ref().map(config::Cors::settings);
+        Ok(cors.transpose()?)
     }
 
     /// What clients may cost.

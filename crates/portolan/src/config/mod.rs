@@ -5,6 +5,7 @@
 //! help names. A flag wins over the file.
 
 mod parts;
+mod ranges;
 mod upstream;
 mod values;
 
@@ -60,6 +61,7 @@ pub(crate) struct Config {
     /// What is too much.
     pub(crate) limits: Limits,
     /// Which pages of other origins may call.
+    #[serde(deserialize_with = "Cors::checked")]
     pub(crate) cors: Option<Cors>,
     /// Whether `/openapi.json`, `/openapi.yaml` and `/docs` are served.
     pub(crate) docs: Option<bool>,
@@ -108,6 +110,18 @@ impl Config {
                 *path = folder.join(&*path);
             }
         };
+        for address in self.listen.iter_mut().flatten() {
+            if let Address::Unix(path) = address {
+                settle(path);
+            }
+        }
+        for url in self.upstreams.iter_mut().flat_map(Upstream::urls) {
+            if let Some(path) = url.0.strip_prefix("unix:") {
+                let mut path = PathBuf::from(path);
+                settle(&mut path);
+                url.0 = format!("unix:{}", path.display());
+            }
+        }
         if let Some(tls) = &mut self.tls {
             tls.paths().for_each(settle);
         }
@@ -206,6 +220,82 @@ mod tests {
         let text = format!("{text}    max_concurrency: 2\n");
         let config = Config::parse(&text, "portolan.yaml").unwrap();
         assert_eq!(config.upstreams[0].max_queue, Some(4));
+    }
+
+    #[test]
+    fn what_cannot_work_is_told_with_its_place() {
+        for (text, place, part) in [
+            (
+                "limits:\n  clients: {max_streams: 0}\n",
+                "2:",
+                "write 1 or more",
+            ),
+            (
+                "limits:\n  clients:\n    max_connections: 0\n",
+                "3:",
+                "write 1 or more",
+            ),
+            (
+                "limits:\n  default_timeout: 0s\n",
+                "2:",
+                "write a longer one",
+            ),
+            ("json:\n  indent: 17\n", "2:", "write 16 or less"),
+            ("json:\n  indent: 200\n", "2:", "write 16 or less"),
+            ("memory:\n  dimension: 0\n", "2:", "write 1 or more"),
+            (
+                "upstreams:\n  - url: http://a:1\n    max_concurrency: 0\n",
+                "3:",
+                "write 1 or more",
+            ),
+            (
+                "upstreams:\n  - url: http://a:1\n    connect_timeout: 0\n",
+                "3:",
+                "write a longer one",
+            ),
+            (
+                "upstreams:\n  - url: http://a:1\n    outliers: {consecutive_failures: 0}\n",
+                "3:",
+                "write 1 or more",
+            ),
+            (
+                "upstreams:\n  - url: http://a:1\n    outliers: {max_ejection_percent: 101}\n",
+                "3:",
+                "write 100 or less",
+            ),
+            (
+                "upstreams:\n  - url: https://a:1\n    tls: {cert: a.pem}\n",
+                "",
+                "give both cert and key",
+            ),
+            (
+                "cors:\n  origins: [\"*\"]\n  credentials: true\n",
+                "",
+                "origins",
+            ),
+        ] {
+            let error = Config::parse(text, "x").unwrap_err().to_string();
+            assert!(error.starts_with(&format!("x:{place}")), "{text}\n{error}");
+            assert!(error.contains(part), "{text}\n{error}");
+        }
+    }
+
+    #[test]
+    fn sockets_are_in_the_files_folder_too() {
+        let text = "listen: [unix:a.sock, unix:/b.sock, 127.0.0.1:0]\n\
+                    upstreams: [{url: unix:c.sock, and: [unix:///d.sock, http://e:1]}]\n";
+        let mut config = Config::parse(text, "x").unwrap();
+        config.settle_paths(Path::new("/etc/portolan"));
+        let listen = config.listen.unwrap();
+        assert_eq!(listen[0], Address::Unix("/etc/portolan/a.sock".into()));
+        assert_eq!(listen[1], Address::Unix("/b.sock".into()));
+        let urls = config.upstreams[0].urls().map(|url| url.0.parse().unwrap());
+        let urls: Vec<portolan_client::Endpoint> = urls.collect();
+        let urls: Vec<_> = urls.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            urls,
+            ["unix:/etc/portolan/c.sock", "unix:/d.sock", "http://e:1"]
+        );
     }
 
     #[test]

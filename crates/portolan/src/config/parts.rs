@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
 
+use super::ranges;
 use super::{HttpMethod, PageOrigin, Size, Time};
 
 /// Certificates for the listeners.
@@ -38,7 +40,8 @@ pub(crate) struct Contracts {
     pub(crate) include: Option<Vec<PathBuf>>,
     /// Encoded descriptor sets, or images of buf.
     pub(crate) descriptors: Option<Vec<PathBuf>>,
-    /// How often the upstreams are asked again by reflection.
+    /// How often the upstreams are asked again by reflection; with 0 only when
+    /// they are connected to anew. 30s by default.
     pub(crate) refresh: Option<Time>,
 }
 
@@ -78,6 +81,7 @@ pub(crate) struct Json {
     pub(crate) enums_as_numbers: Option<bool>,
     /// How many spaces each level is indented by; compact without.
     #[schemars(range(max = 16))]
+    #[serde(deserialize_with = "ranges::indent")]
     pub(crate) indent: Option<u8>,
     /// Whether fields that the contract does not have are passed over instead
     /// of refused.
@@ -116,6 +120,7 @@ pub(crate) struct Limits {
     /// The largest message in either direction.
     pub(crate) max_message_size: Option<Size>,
     /// The longest that a call may take when its client names no deadline.
+    #[serde(deserialize_with = "ranges::time")]
     pub(crate) default_timeout: Option<Time>,
     /// What a client may cost before it calls anything, and while it does.
     pub(crate) clients: Clients,
@@ -127,23 +132,30 @@ pub(crate) struct Limits {
 pub(crate) struct Clients {
     /// How many connections may be open; 16,384 by default.
     #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "ranges::some")]
     pub(crate) max_connections: Option<usize>,
     /// How many calls one HTTP/2 connection may have open; 1,000 by default.
     #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "ranges::some")]
     pub(crate) max_streams: Option<u32>,
     /// How large the headers of a request may be; 64KiB by default.
     pub(crate) max_header_size: Option<Size>,
     /// How long the head of a request may take; 30s by default.
+    #[serde(deserialize_with = "ranges::time")]
     pub(crate) header_timeout: Option<Time>,
     /// How long a body that has begun may keep a service waiting; 30s by
     /// default, and more for large ones.
+    #[serde(deserialize_with = "ranges::time")]
     pub(crate) body_timeout: Option<Time>,
     /// How long a client may take nothing of what is ready for it; 5m by
     /// default.
+    #[serde(deserialize_with = "ranges::time")]
     pub(crate) write_timeout: Option<Time>,
     /// How long a connection may stay open without calls; 620s by default.
+    #[serde(deserialize_with = "ranges::time")]
     pub(crate) idle_timeout: Option<Time>,
     /// How old a connection may become; as old as it likes by default.
+    #[serde(deserialize_with = "ranges::time")]
     pub(crate) connection_age: Option<Time>,
 }
 
@@ -158,6 +170,35 @@ pub(crate) struct Cors {
     pub(crate) credentials: bool,
     /// How long browsers remember what is allowed.
     pub(crate) max_age: Option<Time>,
+}
+
+impl Cors {
+    /// Reads the section, and refuses what no server would do.
+    pub(super) fn checked<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Self>, D::Error> {
+        let cors = Option::<Self>::deserialize(deserializer)?;
+        if let Some(cors) = &cors {
+            cors.settings().map_err(D::Error::custom)?;
+        }
+        Ok(cors)
+    }
+
+    /// What it means for a server.
+    ///
+    /// # Errors
+    /// When any page could send the credentials of its visitors.
+    pub(crate) fn settings(&self) -> Result<portolan_server::Cors, portolan_server::Error> {
+        let origins = self.origins.iter().map(|origin| origin.0.clone());
+        let mut cors = portolan_server::Cors::new(origins);
+        if self.credentials {
+            cors = cors.allow_credentials()?;
+        }
+        if let Some(age) = self.max_age {
+            cors = cors.max_age(age.0);
+        }
+        Ok(cors)
+    }
 }
 
 /// The logs on standard error.
@@ -187,6 +228,7 @@ pub(crate) struct Memory {
     pub(crate) data: Option<PathBuf>,
     /// How many components every vector has.
     #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "ranges::some")]
     pub(crate) dimension: Option<usize>,
     /// How vectors are compared.
     pub(crate) metric: Option<crate::commands::serve::MetricArgument>,

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::{Time, UpstreamUrl};
+use super::{Time, UpstreamUrl, ranges};
 
 /// One gRPC server, or several that are the same.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -37,9 +37,11 @@ pub(crate) struct Upstream {
     /// budget.
     pub(crate) service_config: Option<PathBuf>,
     /// How long making a connection may take.
+    #[serde(default, deserialize_with = "ranges::time")]
     pub(crate) connect_timeout: Option<Time>,
     /// How many calls may run at a time; any number by default.
     #[schemars(range(min = 1))]
+    #[serde(default, deserialize_with = "ranges::some")]
     pub(crate) max_concurrency: Option<usize>,
     /// How many more may wait when as many run as `max_concurrency` says; none
     /// by default. The others answer RESOURCE_EXHAUSTED.
@@ -73,7 +75,20 @@ impl Upstream {
                 self.url.0
             ));
         }
+        let tls = self.tls.as_ref();
+        if tls.is_some_and(|tls| tls.cert.is_some() != tls.key.is_some()) {
+            return Err(format!(
+                "the certificate that is shown to the upstream {} needs its key; give both cert \
+                 and key",
+                self.url.0
+            ));
+        }
         Ok(())
+    }
+
+    /// Its addresses, of which some may be paths.
+    pub(super) fn urls(&mut self) -> impl Iterator<Item = &mut UpstreamUrl> {
+        std::iter::once(&mut self.url).chain(&mut self.and)
     }
 
     pub(super) fn paths(&mut self) -> impl Iterator<Item = &mut PathBuf> {
@@ -135,11 +150,13 @@ pub(crate) struct UpstreamTls {
 pub(crate) struct Outliers {
     /// After how many failures in a row.
     #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "ranges::failures")]
     pub(crate) consecutive_failures: u32,
     /// For how long the first time; longer each further time.
     pub(crate) ejection_time: Time,
     /// The most addresses that are left out at a time, in percent.
     #[schemars(range(max = 100))]
+    #[serde(deserialize_with = "ranges::percent")]
     pub(crate) max_ejection_percent: u8,
 }
 
