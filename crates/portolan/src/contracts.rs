@@ -76,6 +76,26 @@ impl Files {
         watched
     }
 
+    /// Where the files are that have these names in the contracts: imports are
+    /// not among those that are given, and change as they do.
+    pub(crate) fn named<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
+        let given = self.proto.iter().map(|path| match path.parent() {
+            Some(folder) if !path.is_dir() => folder,
+            _ => path,
+        });
+        let roots: Vec<&Path> = self
+            .include
+            .iter()
+            .map(|path| &**path)
+            .chain(given)
+            .collect();
+        let found = names.into_iter().filter_map(|name| {
+            let mut places = roots.iter().map(|root| root.join(name));
+            places.find(|path| path.is_file())
+        });
+        found.collect()
+    }
+
     fn compile(&self) -> anyhow::Result<Vec<u8>> {
         let mut roots: Vec<PathBuf> = self.include.clone();
         let mut sources = Vec::new();

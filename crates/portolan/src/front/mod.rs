@@ -67,8 +67,10 @@ impl Front {
         let health = Health::new(Vec::<String>::new());
         let mut state = State::open(config)?;
         // Before anything is waited for: a change meanwhile is to be seen.
-        let watched = Watched::new(state.files());
+        let mut watched = Watched::new(state.files());
         state.gather(PATIENCE).await?;
+        // What is imported is known only now.
+        watched.follow(state.files());
         let service = Live::new(state.serve(&health)?);
         let stop = CancellationToken::new();
         let refreshing = refresh::Refresh {
@@ -183,11 +185,19 @@ impl State {
 
     /// Every file that this was made of, as they are each time.
     fn files(&self) -> impl Fn() -> Vec<PathBuf> + Send + use<> {
-        let named = self.config.files();
         let contracts = self.source.files().cloned();
+        let mut named = self.config.files();
+        if let Some(files) = &contracts {
+            for (_, set) in &self.gathered.parts {
+                named.extend(files.named(union::names(set).iter().map(String::as_str)));
+            }
+        }
         move || {
             let contracts = contracts.iter().flat_map(Files::watched);
-            named.iter().cloned().chain(contracts).collect()
+            let mut all: Vec<_> = named.iter().cloned().chain(contracts).collect();
+            all.sort_unstable();
+            all.dedup();
+            all
         }
     }
 
@@ -371,6 +381,33 @@ mod tests {
             let of_a = paths.iter().filter(|path| path.starts_with("/a.S/"));
             assert!(of_a.clone().all(|path| path == expected), "{paths:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_is_imported_is_watched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for folder in ["given", "include"] {
+            std::fs::create_dir(path(folder)).unwrap();
+        }
+        let message = |name: &str| format!("syntax = \"proto3\"; package a; message {name} {{}}");
+        std::fs::write(path("given/beside.proto"), message("B")).unwrap();
+        std::fs::write(path("include/imported.proto"), message("I")).unwrap();
+        std::fs::write(path("include/other.proto"), message("O")).unwrap();
+        let service = "syntax = \"proto3\"; package a; import \"beside.proto\"; \
+                       import \"imported.proto\"; service S { rpc R(B) returns (I); }";
+        std::fs::write(path("given/service.proto"), service).unwrap();
+        let mut config = Config::default();
+        config.contracts.proto = Some(vec![path("given/service.proto")]);
+        config.contracts.include = Some(vec![path("include")]);
+        let mut state = State::open(config).unwrap();
+        assert!(state.gather(PATIENCE).await.unwrap());
+        let files = [
+            "given/beside.proto",
+            "given/service.proto",
+            "include/imported.proto",
+        ];
+        assert_eq!(state.files()(), files.map(path));
     }
 
     async fn answer(service: &mut Current, path: &str, content_type: &str) -> http::Response<Body> {

@@ -81,14 +81,13 @@ impl Refresh {
             );
         }
         let mut next = State::open(config)?;
-        let files = next.files();
         next.source.remember(&self.state.source);
         next.gather(PATIENCE).await?;
         self.service.replace(next.serve(&self.health)?);
         let services = next.contracts.services().count();
         tracing::info!(services, "the configuration was read again");
+        self.watched.follow(next.files());
         self.state = next;
-        self.watched.follow(files);
         Ok(())
     }
 }

@@ -65,6 +65,12 @@ pub(super) fn unite(
     Ok(emit::emit(&books))
 }
 
+/// The names of the files in a set; none when it is no descriptor set.
+pub(super) fn names(set: &[u8]) -> Vec<String> {
+    let files = file::read(set).unwrap_or_default();
+    files.into_iter().map(|file| file.name).collect()
+}
+
 /// A member, opened.
 struct Book<'a> {
     origin: &'a str,
