@@ -13,21 +13,25 @@ use crate::{front, output};
 /// Prints the routes and the findings; the exit code is 1 when one of those is
 /// an error.
 pub(super) async fn run(config: Config, json: bool) -> anyhow::Result<ExitCode> {
-    let layer = front::layer(config).await?;
-    let report = Report::of(&layer);
+    let (layer, left_out) = front::layer(config).await?;
+    let report = Report::of(&layer, left_out);
     let text = if json {
         serde_json::to_string_pretty(&report)?
     } else {
         report.text()
     };
     output::result(text.trim_end()).context("cannot write to standard output")?;
-    let wrong = |finding: &Finding| finding.severity() == Severity::Error;
-    Ok(if layer.findings().iter().any(wrong) {
-        ExitCode::FAILURE
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(
+        if report.findings.iter().any(|found| found.severity == ERROR) {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        },
+    )
 }
+
+/// The severity of what has no effect.
+const ERROR: &str = "error";
 
 #[derive(Serialize)]
 struct Report {
@@ -52,12 +56,17 @@ struct Found {
 }
 
 impl Report {
-    fn of(layer: &GatewayLayer) -> Self {
+    /// `left_out` says what of the contracts is not served.
+    fn of(layer: &GatewayLayer, left_out: Vec<String>) -> Self {
+        let left_out = left_out.into_iter().map(|message| Found {
+            severity: ERROR,
+            message,
+        });
         let findings = layer.findings().iter();
         let findings = findings.filter(|finding| !is_about_own(finding));
         let findings = findings.map(|finding| Found {
             severity: match finding.severity() {
-                Severity::Error => "error",
+                Severity::Error => ERROR,
                 Severity::Warning => "warning",
             },
             message: finding.to_string(),
@@ -68,7 +77,7 @@ impl Report {
                 .filter(|route| !is_own(route.rpc()))
                 .map(row)
                 .collect(),
-            findings: findings.collect(),
+            findings: left_out.chain(findings).collect(),
         }
     }
 

@@ -108,17 +108,18 @@ impl Front {
     }
 }
 
-/// The layer that a configuration means, with the contracts as they are now.
+/// The layer that a configuration means, with the contracts as they are now, and
+/// what of those is left out.
 ///
 /// # Errors
 /// When there are none: files are wrong, or an upstream does not answer.
-pub(crate) async fn layer(config: Config) -> anyhow::Result<GatewayLayer> {
+pub(crate) async fn layer(config: Config) -> anyhow::Result<(GatewayLayer, Vec<String>)> {
     let mut state = State::open(config)?;
     state.gather(ALL_PATIENCE).await?;
     if let Some(reason) = state.source.silence() {
         anyhow::bail!("{reason}");
     }
-    Ok(state.layer())
+    Ok((state.layer(), state.left_out))
 }
 
 /// One configuration, with everything that was made of it.
@@ -132,6 +133,8 @@ struct State {
     /// The upstreams that may have more.
     unknown: Vec<String>,
     contracts: Contracts,
+    /// What does not go with the others, in sentences.
+    left_out: Vec<String>,
 }
 
 impl State {
@@ -150,6 +153,7 @@ impl State {
             gathered: Gathered::default(),
             unknown: Vec::new(),
             contracts: Contracts::none()?,
+            left_out: Vec::new(),
         })
     }
 
@@ -176,9 +180,12 @@ impl State {
         let of_files = self.source.files().is_some();
         let owns =
             |origin: &str, service: &str| of_files || directory.owner(service) == Some(origin);
+        let mut left_out = Vec::new();
         self.contracts = Contracts::merge(&gathered.parts, owns, &self.rules, |complaint| {
             tracing::warn!("{complaint}");
+            left_out.push(complaint);
         })?;
+        self.left_out = left_out;
         self.gathered = gathered;
         Ok(true)
     }
@@ -381,6 +388,33 @@ mod tests {
             let of_a = paths.iter().filter(|path| path.starts_with("/a.S/"));
             assert!(of_a.clone().all(|path| path == expected), "{paths:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn what_contradicts_another_is_told_to_whoever_checks() {
+        let common = |folder: &tempfile::TempDir, package: &str, kind: &str| {
+            let common = format!(
+                "syntax = \"proto3\"; package common; message Money {{ {kind} units = 1; }}"
+            );
+            let service = format!(
+                "syntax = \"proto3\"; package {package}; import \"common.proto\"; \
+                 service S {{ rpc R(common.Money) returns (common.Money); }}"
+            );
+            std::fs::write(folder.path().join("common.proto"), common).unwrap();
+            std::fs::write(folder.path().join("service.proto"), service).unwrap();
+        };
+        let (a, b) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        common(&a, "a", "int64");
+        common(&b, "b", "string");
+        let (a, b) = (Running::of(a.path()).await, Running::of(b.path()).await);
+        let (layer, left_out) = layer(to([&*a.url, &b.url])).await.unwrap();
+        let told = format!(
+            "the service b.S of {} is left out: common.Money is not the same in {}",
+            b.url, a.url
+        );
+        assert_eq!(left_out, [told]);
+        assert!(layer.routes().any(|route| route.rpc() == "/a.S/R"));
+        assert!(layer.routes().all(|route| route.rpc() != "/b.S/R"));
     }
 
     #[tokio::test]
