@@ -151,6 +151,11 @@ impl Driver {
             if state.outbox.size() > 0 && self.writing.is_over() {
                 continue;
             }
+            // The last call may have ended since we looked, and have found nobody
+            // to wake.
+            if state.is_finished() {
+                continue;
+            }
             match &state.driver {
                 Some(waker) if waker.will_wake(context.waker()) => {}
                 _ => state.driver = Some(context.waker().clone()),
@@ -202,13 +207,12 @@ impl Driver {
     /// Whether nothing is left to do.
     fn finished(&mut self) -> Option<End> {
         let state = self.shared.lock();
-        if state.live() > 0 {
+        if !state.is_finished() {
             return None;
         }
         let text = match &state.ending {
             Some(status) => status.message().to_owned(),
-            None if state.forgotten => "nobody needs the connection".to_owned(),
-            None => return None,
+            None => "nobody needs the connection".to_owned(),
         };
         Some(End {
             reason: Reason::NO_ERROR,

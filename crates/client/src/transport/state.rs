@@ -386,6 +386,11 @@ impl State {
         self.streams.len() - self.cancelled.lingering
     }
 
+    /// Whether nothing is left to do, and nothing will be.
+    pub(super) fn is_finished(&self) -> bool {
+        self.live() == 0 && (self.ending.is_some() || self.forgotten)
+    }
+
     /// Whoever has to be woken since there is something to write, or since this
     /// may have been the last call of a connection that ends.
     pub(super) fn waken(&mut self) -> Option<Waker> {
