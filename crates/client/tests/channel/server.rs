@@ -113,7 +113,11 @@ impl Service<Request<TonicBody>> for Echo {
             Ok(match request.uri().path() {
                 "/test.Echo/Bidi" => grpc.streaming(Bidi, request).await,
                 "/test.Echo/Count" => grpc.server_streaming(Count(echo), request).await,
-                _ => grpc.unary(Unary(echo), request).await,
+                _ => {
+                    // Also one whose message has not come yet.
+                    let guard = Guard(Arc::clone(&echo.seen), false);
+                    grpc.unary(Unary(echo, Some(guard)), request).await
+                }
             })
         })
     }
@@ -121,24 +125,25 @@ impl Service<Request<TonicBody>> for Echo {
 
 /// `Unary` echoes; the metadata `x-code` makes it fail, `x-hang` never answer,
 /// `x-large` answer with so many bytes of metadata.
-struct Unary(Echo);
+struct Unary(Echo, Option<Guard>);
 
 impl tonic::server::UnaryService<Text> for Unary {
     type Response = Text;
     type Future = Answer<Text>;
 
     fn call(&mut self, request: tonic::Request<Text>) -> Answer<Text> {
-        let echo = self.0.clone();
+        let (echo, guard) = (self.0.clone(), self.1.take());
         Box::pin(async move {
             let metadata = request.metadata();
-            let mut guard = Guard(Arc::clone(&echo.seen), false);
             if metadata.contains_key("x-hang") {
                 std::future::pending::<()>().await;
             }
             if metadata.contains_key("x-yield") {
                 tokio::task::yield_now().await;
             }
-            guard.1 = true;
+            if let Some(mut guard) = guard {
+                guard.1 = true;
+            }
             let previous = metadata.get("grpc-previous-rpc-attempts").cloned();
             if let Some(wanted) = metadata.get("x-attempts")
                 && previous.as_ref() != Some(wanted)
