@@ -102,7 +102,10 @@ fn unavailable(mut response: Response<Body>, upstreams: &str) -> Response<Body> 
 }
 
 fn sentence(upstreams: &str) -> String {
-    format!("the contracts of {upstreams} are not known yet: it does not answer")
+    format!(
+        "the contracts of {upstreams} are not known yet; the log says why, and a server without \
+         reflection needs --proto or --descriptors"
+    )
 }
 
 fn is_grpc(headers: &HeaderMap) -> bool {

@@ -225,7 +225,7 @@ impl Asked {
         match answer {
             Ok(reflected) => {
                 if self.silent.take().is_some() {
-                    tracing::info!(upstream, "the upstream tells its contracts again");
+                    tracing::info!(upstream, "the upstream tells its contracts");
                 }
                 self.mute = false;
                 self.contracts = Some((reflected.descriptor_set.into(), reflected.services));
