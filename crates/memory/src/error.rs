@@ -1,7 +1,9 @@
 //! What can go wrong, named for what it means to the user. How an error looks
 //! in a protocol is for [`crate::grpc`].
 
-use std::{io, path::PathBuf, sync::Arc};
+use std::path::PathBuf;
+
+use portolan_sqlite::Fault;
 
 use crate::words::Words;
 use crate::{
@@ -74,56 +76,6 @@ pub enum Error {
     /// The store was closed.
     #[error("the memory store is closed")]
     Closed,
-    /// No room is left on the disk.
-    #[error("disk is full: cannot write to data folder {}; free some space and try again", .folder.display())]
-    Full {
-        /// The data folder.
-        folder: PathBuf,
-    },
-    /// Another process has the data folder open.
-    #[error("data folder {} is in use by another process; stop it or choose another with --data", .folder.display())]
-    InUse {
-        /// The data folder.
-        folder: PathBuf,
-    },
-    /// The path of the data folder leads to something else.
-    #[error("data folder {} is not a folder; choose another with --data", .folder.display())]
-    NotAFolder {
-        /// The path.
-        folder: PathBuf,
-    },
-    /// The data folder cannot be made or written.
-    #[error("data folder {} cannot be written ({reason}); make it writable or choose another with --data", .folder.display())]
-    NotWritable {
-        /// The data folder.
-        folder: PathBuf,
-        /// What the system says.
-        reason: String,
-    },
-    /// The data folder was written by a newer version.
-    #[error("data folder {} has format {found}, but this version knows formats up to {known}; use a newer version or choose another folder with --data", .folder.display())]
-    NewerFormat {
-        /// The data folder.
-        folder: PathBuf,
-        /// The folder's format.
-        found: i64,
-        /// The newest format that this version knows.
-        known: i64,
-    },
-    /// The file in the data folder is not a memory store.
-    #[error("{} is not a memory store; choose another data folder with --data", .file.display())]
-    Foreign {
-        /// The file.
-        file: PathBuf,
-    },
-    /// The file in the data folder cannot be understood.
-    #[error("{} is damaged ({reason}); restore it from a backup or choose another data folder with --data", .file.display())]
-    Damaged {
-        /// The file.
-        file: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
     /// The dimension that was asked for is not the one in the data folder.
     #[error("data folder {} holds vectors of dimension {found} in namespace {namespace}, not {asked}; leave --dimension out or choose another folder with --data", .folder.display())]
     OtherDimension {
@@ -136,22 +88,18 @@ pub enum Error {
         /// The dimension that was asked for.
         asked: Dimension,
     },
-    /// The operating system failed us.
-    #[error("cannot use data folder {}: {source}", .folder.display())]
-    Io {
-        /// The data folder.
-        folder: PathBuf,
-        /// What the system says.
-        source: Arc<io::Error>,
-    },
-    /// The engine failed in a way that has no name above.
-    #[error("the memory store in {} failed: {source}", .folder.display())]
-    Engine {
-        /// The data folder.
-        folder: PathBuf,
-        /// What the engine says.
-        source: Arc<dyn std::error::Error + Send + Sync>,
-    },
+    /// The data folder or the database in it failed us.
+    #[error(transparent)]
+    Store(Fault),
+}
+
+impl From<Fault> for Error {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Closed { .. } => Self::Closed,
+            fault => Self::Store(fault),
+        }
+    }
 }
 
 /// Why a request cannot be served, whatever the store holds.

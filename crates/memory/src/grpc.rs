@@ -7,6 +7,7 @@ use std::{collections::BTreeMap, pin::Pin, sync::Arc, time::Instant};
 
 use futures_core::Stream;
 use futures_util::StreamExt;
+use portolan_sqlite::Fault;
 use tonic::{Code, Request, Response, Status, Streaming, metadata::MetadataMap};
 
 use crate::{
@@ -352,17 +353,10 @@ impl From<Error> for Status {
             Error::SearchAnswerFull { .. }
             | Error::TooManyStreams { .. }
             | Error::TooManyNamespaces { .. }
-            | Error::Full { .. } => Code::ResourceExhausted,
+            | Error::Store(Fault::Full { .. }) => Code::ResourceExhausted,
             Error::Closed => Code::Unavailable,
-            Error::InUse { .. }
-            | Error::NotAFolder { .. }
-            | Error::NotWritable { .. }
-            | Error::NewerFormat { .. }
-            | Error::Foreign { .. }
-            | Error::OtherDimension { .. }
-            | Error::Io { .. }
-            | Error::Engine { .. } => Code::Internal,
-            Error::Damaged { .. } => Code::DataLoss,
+            Error::Store(Fault::Damaged { .. }) => Code::DataLoss,
+            Error::OtherDimension { .. } | Error::Store(_) => Code::Internal,
         };
         Self::new(code, error.to_string())
     }
@@ -377,25 +371,26 @@ mod tests {
         let folder = std::path::PathBuf::from("/data");
         for (error, code, message) in [
             (
-                Error::Full {
+                Error::from(Fault::Full {
                     folder: folder.clone(),
-                },
+                }),
                 Code::ResourceExhausted,
                 "disk is full: cannot write to data folder /data; free some space and try again",
             ),
             (
-                Error::Engine {
+                Error::from(Fault::Engine {
                     folder: folder.clone(),
+                    store: "memory",
                     source: Arc::new(std::io::Error::other("disk I/O error")),
-                },
+                }),
                 Code::Internal,
                 "the memory store in /data failed: disk I/O error",
             ),
             (
-                Error::Damaged {
+                Error::from(Fault::Damaged {
                     file: folder.join("memory.db"),
                     reason: "malformed".into(),
-                },
+                }),
                 Code::DataLoss,
                 "/data/memory.db is damaged (malformed); restore it from a backup or choose \
                  another data folder with --data",

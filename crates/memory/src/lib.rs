@@ -23,6 +23,8 @@ mod store;
 pub mod vector;
 mod words;
 
+pub use portolan_sqlite::{Durability, Fault};
+
 pub use self::{
     batch::{Batch, BatchOutcome},
     embedding::{Dimension, Metric, Vector},
@@ -32,7 +34,7 @@ pub use self::{
     names::{BatchId, Namespace},
     proto::FILE_DESCRIPTOR_SET,
     search::{Filters, Limit, Threshold},
-    settings::{Durability, Settings},
+    settings::Settings,
     store::Failure,
     words::Words,
 };

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+use portolan_sqlite::Durability;
+
 use crate::embedding::{Dimension, Metric};
 
 /// How a memory is opened.
@@ -31,18 +33,4 @@ impl Settings {
             durability: Durability::default(),
         }
     }
-}
-
-/// What an answered write survives. In both, the store is never torn: what is
-/// there after a crash is the state after some commit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Durability {
-    /// The end of the process and the loss of power: every commit waits for
-    /// the disk.
-    #[default]
-    Fsync,
-    /// The end of the process, `kill -9` included, but not the loss of power:
-    /// the operating system writes when it likes, and the last seconds may be
-    /// missing then.
-    Os,
 }

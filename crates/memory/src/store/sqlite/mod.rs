@@ -3,11 +3,8 @@
 //! and its price are in `docs/decisions/0001-storage-engine.md`.
 
 mod batches;
-mod fault;
-mod folder;
 mod pages;
 mod read;
-mod readers;
 mod schema;
 mod spaces;
 mod write;
@@ -19,12 +16,11 @@ mod tests;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use portolan_sqlite::{Fault, Folder, Readers, blocking};
 use rusqlite::Connection;
 
 use self::{
-    folder::Folder,
     pages::Streams,
-    readers::{Readers, blocking},
     spaces::{Space, Spaces},
     write::Names,
     writer::Writer,
@@ -41,6 +37,9 @@ use crate::{
     settings::Settings,
     words::Words,
 };
+
+/// The name that the files of the store begin with.
+const STORE: &str = "memory";
 
 /// How often old records of batches are looked for, at most; and when the store
 /// is opened.
@@ -64,14 +63,14 @@ impl SqliteStore {
     }
 
     fn open_pruned(settings: &Settings, pruning: Duration) -> Result<Self, Error> {
-        let folder = Arc::new(Folder::open(&settings.data)?);
-        let named = |error| fault::named(&folder, error);
-        let connection = schema::prepare(&folder, settings.durability)?;
+        let folder = Arc::new(Folder::open(&settings.data, STORE)?);
+        let named = |error| Fault::named(&folder, error);
+        let connection = schema::FORMAT.prepare(&folder, settings.durability)?;
         batches::prune(&connection).map_err(named)?;
         let spaces = Arc::new(Spaces::new(settings.metric, settings.dimension));
         spaces.load(&connection).map_err(|error| match error {
-            rusqlite::Error::FromSqlConversionFailure(_, _, reason) => Error::Damaged {
-                file: folder.store(),
+            rusqlite::Error::FromSqlConversionFailure(_, _, reason) => Fault::Damaged {
+                file: folder.database(),
                 reason: reason.to_string(),
             },
             error => named(error),
@@ -129,18 +128,20 @@ impl Store for SqliteStore {
             return Ok(Progress::default());
         };
         let batch = batch.clone();
-        self.readers
-            .read(move |connection| batches::progress(connection, space.number, batch.as_str()))
-            .await
+        let progress = self
+            .readers
+            .read(move |connection| batches::progress(connection, space.number, batch.as_str()));
+        Ok(progress.await?)
     }
 
     async fn get(&self, namespace: &Namespace, id: MemoryId) -> Result<Option<Memory>, Error> {
         let Some(space) = self.spaces.get(namespace) else {
             return Ok(None);
         };
-        self.readers
-            .read(move |connection| read::by_id(connection, space.number, id))
-            .await
+        let memory = self
+            .readers
+            .read(move |connection| read::by_id(connection, space.number, id));
+        Ok(memory.await?)
     }
 
     async fn delete(&self, namespace: &Namespace, id: MemoryId) -> Result<bool, Error> {
@@ -189,7 +190,9 @@ impl Store for SqliteStore {
             memories: state.memories,
             vectors: state.matrix.map_or(0, |matrix| matrix.len() as u64),
             dimension,
-            disk_bytes: blocking(move || folder.disk_bytes()).await??,
+            disk_bytes: blocking(move || folder.disk_bytes())
+                .await
+                .ok_or(Error::Closed)??,
         })
     }
 

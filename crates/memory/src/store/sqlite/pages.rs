@@ -8,16 +8,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use portolan_sqlite::{Fault, Folder, Purpose, blocking};
 use rusqlite::{Connection, ToSql, params_from_iter};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 
-use super::{
-    fault,
-    folder::Folder,
-    read::{self, COLUMNS},
-    readers::blocking,
-    schema::{self, Purpose},
-};
+use super::read::{self, COLUMNS};
 use crate::{error::Error, memory::Memory, search::Filters, store::Pages, words::Words};
 
 /// The most streams at a time, each with a connection and a snapshot.
@@ -87,10 +82,10 @@ impl Streams {
                 TryAcquireError::Closed => Error::Closed,
             })?;
         let folder = self.folder.clone();
-        let snapshot = blocking(move || -> Result<Snapshot, Error> {
-            let connection = schema::connect(&folder, Purpose::Stream)?;
+        let snapshot = blocking(move || -> Result<Snapshot, Fault> {
+            let connection = Purpose::Stream.connect(&folder)?;
             let order = begin(&connection, namespace, words.as_ref(), filters)
-                .map_err(|error| fault::named(&folder, error))?;
+                .map_err(|error| Fault::named(&folder, error))?;
             Ok(Snapshot {
                 folder,
                 connection,
@@ -99,7 +94,8 @@ impl Streams {
                 _place: place,
             })
         })
-        .await??;
+        .await
+        .ok_or(Error::Closed)??;
         Ok(Box::new(SqlitePages {
             snapshot: Some(snapshot),
         }))
@@ -116,8 +112,9 @@ impl Pages for SqlitePages {
             let page = snapshot.next();
             (page, snapshot)
         })
-        .await?;
-        let page = page.map_err(|error| fault::named(&snapshot.folder, error))?;
+        .await
+        .ok_or(Error::Closed)?;
+        let page = page.map_err(|error| Fault::named(&snapshot.folder, error))?;
         if !page.is_empty() {
             self.snapshot = Some(snapshot);
         }

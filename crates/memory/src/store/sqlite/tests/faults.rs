@@ -126,7 +126,7 @@ async fn child_fills_the_disk() {
         }
     }
     let error = open(&child_folder().join("other")).unwrap_err();
-    assert!(matches!(error, Error::Full { .. }), "{error}");
+    assert!(matches!(error, Error::Store(Fault::Full { .. })), "{error}");
 }
 
 #[test]

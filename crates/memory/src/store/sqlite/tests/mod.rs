@@ -9,6 +9,7 @@ mod running;
 
 use std::{fs, path::Path, sync::Arc};
 
+use portolan_sqlite::{Durability, Purpose};
 use proptest::prelude::*;
 use rusqlite::{Connection, StatementStatus};
 use tempfile::TempDir;
@@ -17,7 +18,6 @@ use super::*;
 use crate::{
     embedding::Metric,
     search::Limit,
-    settings::Durability,
     store::suite::{chunk, name, read_all, store_suite, text, with_vector},
 };
 
@@ -58,7 +58,7 @@ store_suite!(fresh());
 async fn a_read_prepares_its_statement_once() {
     let folder = tempfile::tempdir().unwrap();
     let store = open(folder.path()).unwrap();
-    let connection = schema::connect(&store.folder, schema::Purpose::Read).unwrap();
+    let connection = Purpose::Read.connect(&store.folder).unwrap();
     let sql = "select v.components from memory m left join vector v on v.memory = m.number
                where m.number = ?";
     for number in 0..3 {

@@ -99,7 +99,10 @@ async fn a_vector_that_lost_bytes_is_damage() {
         .unwrap();
     drop(connection);
     let error = open(folder.path()).unwrap_err();
-    assert!(matches!(error, Error::Damaged { .. }), "{error}");
+    assert!(
+        matches!(error, Error::Store(Fault::Damaged { .. })),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -163,6 +166,6 @@ async fn only_our_own_files_are_counted() {
 #[tokio::test]
 async fn a_file_that_is_missing_counts_nothing() {
     let folder = tempfile::tempdir().unwrap();
-    let held = Folder::open(folder.path()).unwrap();
+    let held = Folder::open(folder.path(), STORE).unwrap();
     assert_eq!(held.disk_bytes().unwrap(), 0);
 }

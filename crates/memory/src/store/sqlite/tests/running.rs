@@ -131,7 +131,10 @@ async fn those_who_share_a_commit_with_a_panic_are_told() {
         other.unwrap_err(),
         chunked.unwrap_err(),
     ] {
-        assert!(matches!(error, Error::Engine { .. }), "{error}");
+        assert!(
+            matches!(error, Error::Store(Fault::Engine { .. })),
+            "{error}"
+        );
     }
     store.insert(&here, text("later")).await.unwrap();
     drop(store);

@@ -9,16 +9,11 @@ use std::{
 use rusqlite::Connection;
 use tokio::{sync::Semaphore, task};
 
-use super::{
-    fault,
-    folder::Folder,
-    schema::{self, Purpose},
-};
-use crate::error::Error;
+use crate::{database::Purpose, fault::Fault, folder::Folder};
 
 /// Connections for reading, kept for the next read.
 #[derive(Clone, Debug)]
-pub(super) struct Readers {
+pub struct Readers {
     folder: Arc<Folder>,
     idle: Arc<Mutex<Vec<Connection>>>,
     /// Reads at a time; more of them wait, in order.
@@ -26,7 +21,9 @@ pub(super) struct Readers {
 }
 
 impl Readers {
-    pub(super) fn new(folder: Arc<Folder>) -> Self {
+    /// Reads the database of this folder.
+    #[must_use]
+    pub fn new(folder: Arc<Folder>) -> Self {
         // Scans need a core each; others wait for the disk now and then.
         let cores = thread::available_parallelism().map_or(2, usize::from);
         Self {
@@ -37,7 +34,10 @@ impl Readers {
     }
 
     /// Runs a read on a thread for blocking work.
-    pub(super) async fn read<T, F>(&self, read: F) -> Result<T, Error>
+    ///
+    /// # Errors
+    /// When the read fails; [`Fault::Closed`] after [`Readers::close`].
+    pub async fn read<T, F>(&self, read: F) -> Result<T, Fault>
     where
         F: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
         T: Send + 'static,
@@ -47,27 +47,34 @@ impl Readers {
             .clone()
             .acquire_owned()
             .await
-            .map_err(|_| Error::Closed)?;
+            .map_err(|_| self.closed())?;
         let readers = self.clone();
         blocking(move || {
             let _turn = turn;
             let connection = readers.connection()?;
-            let result = read(&connection).map_err(|error| fault::named(&readers.folder, error));
+            let result = read(&connection).map_err(|error| Fault::named(&readers.folder, error));
             readers.lock().push(connection);
             result
         })
-        .await?
+        .await
+        .ok_or_else(|| self.closed())?
     }
 
     /// Lets go of the connections; reads after this fail.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.turns.close();
         self.lock().clear();
     }
 
-    fn connection(&self) -> Result<Connection, Error> {
+    fn connection(&self) -> Result<Connection, Fault> {
         let idle = self.lock().pop();
-        idle.map_or_else(|| schema::connect(&self.folder, Purpose::Read), Ok)
+        idle.map_or_else(|| Purpose::Read.connect(&self.folder), Ok)
+    }
+
+    fn closed(&self) -> Fault {
+        Fault::Closed {
+            store: self.folder.name(),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
@@ -75,16 +82,14 @@ impl Readers {
     }
 }
 
-/// Runs work that blocks, and waits for it.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> T + Send + 'static,
-) -> Result<T, Error> {
+/// Runs work that blocks, and waits for it; `None` when the runtime is shutting
+/// down. A panic of the work goes on here.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match task::spawn_blocking(work).await {
-        Ok(value) => Ok(value),
+        Ok(value) => Some(value),
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
-            // The runtime is shutting down.
-            Err(_) => Err(Error::Closed),
+            Err(_) => None,
         },
     }
 }

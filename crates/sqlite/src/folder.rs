@@ -1,5 +1,5 @@
 //! The data folder: made when missing, held by one process at a time, and
-//! measured. What is in the files is for [`super::schema`].
+//! measured. What is in the files is for [`crate::Format`].
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -8,29 +8,28 @@ use std::{
     sync::Arc,
 };
 
-use crate::error::Error;
+use crate::fault::Fault;
 
-/// The file whose lock says that the folder is in use. It stays behind, empty.
-const LOCK: &str = "memory.lock";
-
-/// The database.
-const STORE: &str = "memory.db";
-
-/// All files that are ours: the two above, and the log with its index.
-const FILES: [&str; 4] = [STORE, "memory.db-wal", "memory.db-shm", LOCK];
-
-/// A data folder that this process holds. The operating system lets go of it
-/// when the process ends, however it ends.
+/// The part of a data folder that belongs to one store, which this process
+/// holds: a database, and a file whose lock says that it is in use. The
+/// operating system lets go of it when the process ends, however it ends.
+///
+/// Stores of other names may be in the same folder, held by others.
 #[derive(Debug)]
-pub(super) struct Folder {
+pub struct Folder {
     path: PathBuf,
+    name: &'static str,
     _lock: File,
 }
 
 impl Folder {
-    /// Makes the folder if need be and takes hold of it.
-    pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let not_writable = |error: io::Error| Error::NotWritable {
+    /// Makes the folder if need be and takes hold of the store of this name in
+    /// it. The lock stays behind, empty.
+    ///
+    /// # Errors
+    /// When another process holds it, or the folder cannot be made or written.
+    pub fn open(path: &Path, name: &'static str) -> Result<Self, Fault> {
+        let not_writable = |error: io::Error| Fault::NotWritable {
             folder: path.into(),
             reason: sentence(&error),
         };
@@ -43,7 +42,7 @@ impl Folder {
                     io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory
                 ) =>
             {
-                return Err(Error::NotAFolder {
+                return Err(Fault::NotAFolder {
                     folder: path.into(),
                 });
             }
@@ -53,12 +52,12 @@ impl Folder {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(path.join(LOCK))
+            .open(path.join(format!("{name}.lock")))
             .map_err(|error| full(path, &error).unwrap_or_else(|| not_writable(error)))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
-                return Err(Error::InUse {
+                return Err(Fault::InUse {
                     folder: path.into(),
                 });
             }
@@ -66,6 +65,7 @@ impl Folder {
         }
         let folder = Self {
             path: path.into(),
+            name,
             _lock: lock,
         };
         entered.iter().try_for_each(|above| folder.sync(above))?;
@@ -74,39 +74,50 @@ impl Folder {
 
     /// Waits until the names of our files are on the disk, without which what
     /// is in them would be lost with the power.
-    pub(super) fn sync_names(&self) -> Result<(), Error> {
+    ///
+    /// # Errors
+    /// When the disk is full or has a fault.
+    pub fn sync_names(&self) -> Result<(), Fault> {
         self.sync(&self.path)
     }
 
-    fn sync(&self, folder: &Path) -> Result<(), Error> {
-        sync(folder).map_err(|error| {
-            full(&self.path, &error).unwrap_or_else(|| Error::Io {
-                folder: self.path.clone(),
-                source: Arc::new(error),
-            })
-        })
+    fn sync(&self, folder: &Path) -> Result<(), Fault> {
+        sync(folder).map_err(|error| Fault::of_file(&self.path, error))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         &self.path
     }
 
+    /// The name of the store, which its files begin with.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
     /// The database file.
-    pub(super) fn store(&self) -> PathBuf {
-        self.path.join(STORE)
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path.join(format!("{}.db", self.name))
     }
 
     /// Bytes of our own files. What else is in the folder is not looked at: it
     /// may be a whole file system's, with corners that nobody may read.
-    pub(super) fn disk_bytes(&self) -> Result<u64, Error> {
+    ///
+    /// # Errors
+    /// When they cannot be measured.
+    pub fn disk_bytes(&self) -> Result<u64, Fault> {
         let mut bytes = 0;
-        for file in FILES {
-            match fs::metadata(self.path.join(file)) {
+        // The database, its log with the index of that, and the lock.
+        for end in ["db", "db-wal", "db-shm", "lock"] {
+            match fs::metadata(self.path.join(format!("{}.{end}", self.name))) {
                 Ok(metadata) => bytes += metadata.len(),
                 // The log comes and goes with the connections.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    return Err(Error::Io {
+                    return Err(Fault::Io {
                         folder: self.path.clone(),
                         source: Arc::new(error),
                     });
@@ -130,7 +141,10 @@ fn entered(path: &Path) -> Vec<PathBuf> {
 }
 
 /// Writes the entries of a folder to the disk, where the system has that.
-fn sync(folder: &Path) -> io::Result<()> {
+///
+/// # Errors
+/// When the disk is full or has a fault.
+pub fn sync(folder: &Path) -> io::Result<()> {
     if !cfg!(unix) {
         return Ok(());
     }
@@ -149,12 +163,12 @@ fn sync(folder: &Path) -> io::Result<()> {
 }
 
 /// The error for a disk without room, if it is that.
-fn full(folder: &Path, error: &io::Error) -> Option<Error> {
+fn full(folder: &Path, error: &io::Error) -> Option<Fault> {
     matches!(
         error.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     )
-    .then(|| Error::Full {
+    .then(|| Fault::Full {
         folder: folder.into(),
     })
 }
@@ -183,7 +197,7 @@ mod tests {
         let all = [root.join("a/b"), root.join("a"), root.into()];
         assert_eq!(entered(&root.join("a/b/c")), all);
         assert_eq!(entered(Path::new("no-such-folder")), [Path::new(".")]);
-        Folder::open(&root.join("a/b/c")).unwrap();
+        Folder::open(&root.join("a/b/c"), "memory").unwrap();
         assert_eq!(entered(&root.join("a/b/c")), Vec::<PathBuf>::new());
     }
 
