@@ -1,0 +1,75 @@
+//! One participant's side of a chat: what it says goes into the room, and what
+//! is said there comes out. It reads on when the client does, so whoever says
+//! more than it hears waits for itself.
+
+use tokio_util::sync::CancellationToken;
+use tonic::{Status, Streaming};
+
+use crate::{
+    document::Author,
+    error::{Error, Invalid},
+    grpc::timestamp,
+    proto::users::v1::ChatMessage,
+    rooms::{Message, Participant},
+};
+
+/// See the module.
+pub(super) struct Talk {
+    saying: Streaming<ChatMessage>,
+    participant: Participant,
+    ending: CancellationToken,
+    /// How many messages are still to be heard, when the client has said its
+    /// last.
+    left: Option<usize>,
+}
+
+impl Talk {
+    pub(super) fn new(
+        saying: Streaming<ChatMessage>,
+        participant: Participant,
+        ending: CancellationToken,
+    ) -> Self {
+        Self {
+            saying,
+            participant,
+            ending,
+            left: None,
+        }
+    }
+
+    pub(super) async fn next(mut self) -> Result<Option<(ChatMessage, Self)>, Status> {
+        loop {
+            if self.left == Some(0) {
+                return Ok(None);
+            }
+            let ending = self.ending.clone();
+            tokio::select! {
+                // What was said is heard before more is said.
+                biased;
+                message = self.participant.hear() => {
+                    let message = heard(&*message?);
+                    self.left = self.left.map(|left| left - 1);
+                    return Ok(Some((message, self)));
+                }
+                message = self.saying.message(), if self.left.is_none() => match message? {
+                    Some(message) => self.say(message)?,
+                    None => self.left = Some(self.participant.waiting()),
+                },
+                () = ending.cancelled() => return Err(Error::Ending.into()),
+            }
+        }
+    }
+
+    fn say(&self, message: ChatMessage) -> Result<(), Invalid> {
+        let author = Author::new(&message.user_id)?;
+        self.participant.say(author, message.content)
+    }
+}
+
+fn heard(message: &Message) -> ChatMessage {
+    ChatMessage {
+        user_id: message.author.as_str().into(),
+        content: message.content.clone(),
+        timestamp: timestamp(message.at),
+    }
+}
