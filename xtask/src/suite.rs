@@ -102,8 +102,9 @@ impl Suite {
     /// What the suite's server is started with besides an address and a folder.
     fn server_arguments(self) -> &'static [&'static str] {
         match self {
-            // This one checks what the README promises about the demo.
-            Self::Curl => &["--demo"],
+            // One checks what the README promises about the demo, and in one the
+            // users tutorial expects its people.
+            Self::Curl | Self::Python => &["--demo"],
             // A page of one origin is let in, and one of another is not.
             Self::Browser => &["--cors-origin", "http://localhost:*"],
             _ => &[],

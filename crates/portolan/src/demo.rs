@@ -1,5 +1,6 @@
-//! The corpus of `portolan serve --demo`: real texts with real vectors, in the
-//! binary itself. Where they come from is said in `demo/README.md`.
+//! What `portolan serve --demo` begins with: a corpus of real texts with real
+//! vectors, in the binary itself, and a few people. Where the texts come from is
+//! said in `demo/README.md`.
 
 use std::fs;
 use std::io::{self, BufReader};
@@ -7,7 +8,9 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context;
+use futures_util::StreamExt;
 use portolan_memory::{BatchId, Memories, Namespace, NewMemory, Vector};
+use portolan_users::{Directory, Email, Name, NewUser, PageSize, Role, Status};
 use uuid::Uuid;
 
 use crate::files;
@@ -22,6 +25,47 @@ const NAMESPACE: &str = "demo";
 /// the middle the next start goes on, though something is there by then. It
 /// holds the name of the batch that stores it.
 const MARK: &str = "demo.loading";
+
+/// The people, in the order of their ids. The first two use their accounts, the
+/// others were invited and have not come yet.
+const PEOPLE: [(&str, &str, Role, Status); 5] = [
+    ("John Doe", "john@example.com", Role::Admin, Status::Active),
+    (
+        "Jane Smith",
+        "jane@example.com",
+        Role::Member,
+        Status::Active,
+    ),
+    ("Alice", "alice@example.com", Role::Member, Status::Inactive),
+    ("Bob", "bob@example.com", Role::Member, Status::Inactive),
+    (
+        "Charlie",
+        "charlie@example.com",
+        Role::Member,
+        Status::Inactive,
+    ),
+];
+
+/// Makes the people if nobody is there yet: all of them, or none after a crash.
+pub(crate) async fn people(directory: &Directory) -> anyhow::Result<()> {
+    let mut users = directory.list(PageSize::new(1)?, "").await?.users;
+    if users.next().await.is_some() {
+        tracing::info!("there are users already, the people of the demo are left out");
+        return Ok(());
+    }
+    let mut batch = directory.batch();
+    for (name, email, role, status) in PEOPLE {
+        let email = Email::new(email).map_err(anyhow::Error::msg)?;
+        let name = Name::new(name).map_err(anyhow::Error::msg)?;
+        batch.push(Ok(NewUser {
+            role,
+            status,
+            ..NewUser::new(email, name)
+        }))?;
+    }
+    batch.finish().await?;
+    Ok(())
+}
 
 /// Stores the corpus in its namespace if nothing is there yet.
 pub(crate) async fn load(memories: &Memories, folder: &Path) -> anyhow::Result<()> {

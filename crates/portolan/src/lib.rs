@@ -11,7 +11,8 @@
 //!   metrics, logs, and an end that lets running calls finish;
 //! - [`grpc_gateway`] is the short way to all that for tonic services, with a
 //!   port of their own and routes in an app;
-//! - [`memory`] is a service that comes with it: a durable vector memory.
+//! - [`memory`] is a service that comes with it: a durable vector memory;
+//! - [`users`] is another: a directory of users behind three contracts.
 //!
 //! A server of one's own is these, put together:
 //!
@@ -54,3 +55,4 @@ pub use portolan_memory as memory;
 pub use portolan_schema as schema;
 pub use portolan_server as server;
 pub use portolan_transcode as transcode;
+pub use portolan_users as users;

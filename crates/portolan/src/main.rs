@@ -13,6 +13,7 @@ mod front;
 mod lines;
 mod listening;
 mod live;
+mod opened;
 mod output;
 mod services;
 mod settings;

@@ -1,5 +1,5 @@
-//! Puts the services together: the memory, health and reflection behind one
-//! gateway. Every contract that is served is also one that can be asked for.
+//! Puts the services together: the memory, the users, health and reflection
+//! behind one gateway. Every contract that is served is also one that can be asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,24 +8,42 @@ use portolan_gateway::{Gateway, GatewayLayer};
 use portolan_memory::grpc::{CallStatistics, MemoryGrpc, MethodStatistics, MetricsGrpc};
 use portolan_memory::proto::memory_service_server::{self, MemoryServiceServer};
 use portolan_memory::proto::metrics_server::{self, MetricsServer};
-use portolan_memory::{FILE_DESCRIPTOR_SET, Memories};
 use portolan_schema::Schema;
 use portolan_server::{CallMetrics, Health, MethodCalls, Recover, reflection};
+use portolan_users::grpc;
+use portolan_users::proto::user::user_service_server as user;
+use portolan_users::proto::user::v1::user_service_server as user_v1;
+use portolan_users::proto::users::v1::user_service_server as users_v1;
 use tonic::codec::CompressionEncoding::Gzip;
-use tonic::service::Routes;
+use tonic::service::{Routes, RoutesBuilder};
 use tower_layer::Layer;
 
 use crate::config::Config;
 use crate::contracts;
 use crate::documented::{Documented, documented};
 use crate::encoding::InKind;
+use crate::opened::Opened;
 
-/// Every contract that is served.
-pub(crate) const CONTRACTS: [&[u8]; 4] = [
-    FILE_DESCRIPTOR_SET,
+/// Every contract that can be served.
+pub(crate) const CONTRACTS: [&[u8]; 5] = [
+    portolan_memory::FILE_DESCRIPTOR_SET,
+    portolan_users::FILE_DESCRIPTOR_SET,
     Health::FILE_DESCRIPTOR_SET,
     reflection::FILE_DESCRIPTOR_SET_V1,
     reflection::FILE_DESCRIPTOR_SET_V1ALPHA,
+];
+
+/// The memory's services.
+const MEMORY: [&str; 2] = [
+    memory_service_server::SERVICE_NAME,
+    metrics_server::SERVICE_NAME,
+];
+
+/// The directory's services.
+const USERS: [&str; 3] = [
+    user_v1::SERVICE_NAME,
+    users_v1::SERVICE_NAME,
+    user::SERVICE_NAME,
 ];
 
 /// The services, ready to be served.
@@ -36,53 +54,61 @@ pub(crate) struct Services {
     pub(crate) health: Health,
 }
 
-/// Puts them together. No message is larger than the options allow, and the
-/// gateway holds answers to that: tonic would say OUT_OF_RANGE, and gRPC says
-/// RESOURCE_EXHAUSTED.
+/// Puts those together that are open. No message is larger than the options
+/// allow, and the gateway holds answers to that: tonic would say OUT_OF_RANGE,
+/// and gRPC says RESOURCE_EXHAUSTED.
 pub(crate) fn compose(
-    memories: Memories,
+    opened: &Opened,
     calls: Arc<CallMetrics>,
     config: &Config,
 ) -> anyhow::Result<Services> {
     let options = config.gateway_options();
     let max_message_size = options.max_message_size;
-    let health = Health::new([
-        memory_service_server::SERVICE_NAME,
-        metrics_server::SERVICE_NAME,
+    let (mut names, mut contracts) = (Vec::new(), Vec::new());
+    let mut routes = RoutesBuilder::default();
+    // Generated types that have nothing in common but the names of these.
+    macro_rules! serve {
+        ($service:expr) => {
+            routes.add_service(
+                $service
+                    .max_decoding_message_size(max_message_size)
+                    .accept_compressed(Gzip)
+                    .send_compressed(Gzip),
+            )
+        };
+    }
+    if let Some(memories) = &opened.memories {
+        let metrics = MetricsGrpc::new(memories.clone(), Arc::new(Statistics(calls)));
+        serve!(MemoryServiceServer::new(MemoryGrpc::new(memories.clone())));
+        serve!(MetricsServer::new(metrics));
+        names.extend(MEMORY);
+        contracts.push(portolan_memory::FILE_DESCRIPTOR_SET);
+    }
+    if let Some(directory) = &opened.directory {
+        let directory = || directory.clone();
+        let canonical = grpc::user_v1::UserGrpc::new(directory());
+        serve!(user_v1::UserServiceServer::new(canonical));
+        let streaming = grpc::users_v1::UserGrpc::new(directory());
+        serve!(users_v1::UserServiceServer::new(streaming));
+        let small = grpc::user::UserGrpc::new(directory());
+        serve!(user::UserServiceServer::new(small));
+        names.extend(USERS);
+        contracts.push(portolan_users::FILE_DESCRIPTOR_SET);
+    }
+    let health = Health::new(names.iter().copied());
+    contracts.extend([
+        Health::FILE_DESCRIPTOR_SET,
+        reflection::FILE_DESCRIPTOR_SET_V1,
+        reflection::FILE_DESCRIPTOR_SET_V1ALPHA,
     ]);
-    let metrics = MetricsGrpc::new(memories.clone(), Arc::new(Statistics(calls)));
-    let memory = MemoryServiceServer::new(MemoryGrpc::new(memories))
-        .max_decoding_message_size(max_message_size)
-        .accept_compressed(Gzip)
-        .send_compressed(Gzip);
-    let metrics = MetricsServer::new(metrics)
-        .max_decoding_message_size(max_message_size)
-        .accept_compressed(Gzip)
-        .send_compressed(Gzip);
-    let routes = Routes::new(memory)
-        .add_service(metrics)
-        .add_service(
-            health
-                .service()
-                .accept_compressed(Gzip)
-                .send_compressed(Gzip),
-        )
-        .add_service(
-            reflection::v1(CONTRACTS)?
-                .accept_compressed(Gzip)
-                .send_compressed(Gzip),
-        )
-        .add_service(reflection::v1alpha(CONTRACTS)?.compressed(Gzip))
-        .prepare();
-    let schema = Schema::from_descriptor_sets(CONTRACTS)?;
+    serve!(health.service());
+    serve!(reflection::v1(contracts.iter().copied())?);
+    routes.add_service(reflection::v1alpha(contracts.iter().copied())?.compressed(Gzip));
+    let schema = Schema::from_descriptor_sets(contracts)?;
     let schema = Arc::new(contracts::with_rules(schema, &config.rules()?));
     let gateway = GatewayLayer::with_options(Arc::clone(&schema), options)
-        .layer(Recover::new(InKind(routes)));
-    let described = [
-        memory_service_server::SERVICE_NAME,
-        metrics_server::SERVICE_NAME,
-    ];
-    let described = described.map(str::to_owned).to_vec();
+        .layer(Recover::new(InKind(routes.routes().prepare())));
+    let described = names.into_iter().map(str::to_owned).collect();
     let everywhere = documented(gateway, &schema, described, config);
     Ok(Services { everywhere, health })
 }

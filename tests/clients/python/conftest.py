@@ -23,21 +23,32 @@ def generate_stubs() -> None:
     """
     folder = CLIENTS / "python"
     folder.mkdir(parents=True, exist_ok=True)
+    compile_to(
+        folder,
+        ROOT / "proto",
+        "somafractalmemory/v1/memory.proto",
+        "somafractalmemory/v1/metrics.proto",
+    )
+    # The tutorial's client has it beside itself.
+    compile_to(folder, ROOT / "proto/user", "user.proto")
+    sys.path.insert(0, str(folder))
+
+
+def compile_to(folder: Path, root: Path, *files: str) -> None:
+    """Generates the stubs of contracts below a root."""
     code = protoc.main(
         [
             "protoc",
-            f"-I{ROOT / 'proto'}",
+            f"-I{root}",
             # Where grpcio-tools keeps google/protobuf.
             f"-I{Path(grpc_tools.__file__).parent / '_proto'}",
             f"--python_out={folder}",
             f"--grpc_python_out={folder}",
-            "somafractalmemory/v1/memory.proto",
-            "somafractalmemory/v1/metrics.proto",
+            *files,
         ]
     )
     if code != 0:
         pytest.exit(f"protoc ended with {code}", returncode=1)
-    sys.path.insert(0, str(folder))
 
 
 # The test modules import the stubs, and pytest imports this file before them.

@@ -11,7 +11,13 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
-SERVICES = ("somafractalmemory.v1.MemoryService", "somafractalmemory.v1.Metrics")
+SERVICES = (
+    "somafractalmemory.v1.MemoryService",
+    "somafractalmemory.v1.Metrics",
+    "user.v1.UserService",
+    "users.v1.UserService",
+    "user.UserService",
+)
 SERVING = health_pb2.HealthCheckResponse.SERVING
 
 

@@ -16,7 +16,7 @@ use tokio::runtime::{Builder, Runtime};
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve the vector memory over gRPC, gRPC-Web, Connect and REST/JSON
+    /// Serve the vector memory and the users over gRPC, gRPC-Web, Connect and REST/JSON
     Serve(Box<serve::Arguments>),
     /// Stand in front of gRPC servers and serve what they serve in every protocol
     Gateway(Box<gateway::Arguments>),

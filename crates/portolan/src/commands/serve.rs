@@ -2,11 +2,12 @@
 //! them, and ends in good order.
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use portolan_memory::{Dimension, Memories, Metric, Settings};
+use portolan_memory::{Dimension, Metric};
 use portolan_server::Server;
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -14,13 +15,12 @@ use serde::Deserialize;
 use crate::config::{self, Config};
 use crate::flags::{ServerFlags, put, yes};
 use crate::listening::{self, Listeners};
+use crate::opened::{Only, Opened};
+use crate::services;
 use crate::signals::Signals;
-use crate::{demo, services};
 
 /// Where to listen, unless told otherwise.
 const LISTEN: [&str; 2] = ["127.0.0.1:50051", "127.0.0.1:8080"];
-/// The data folder, unless told otherwise.
-const DATA: &str = "./portolan-data";
 
 /// How long work that cannot be interrupted, such as a search, may hold up the
 /// end of the process.
@@ -29,6 +29,7 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:\n  \
     portolan serve --demo\n  \
+    portolan serve --only users --listen 127.0.0.1:8080\n  \
     portolan serve --listen 10.0.0.7:8080 --data /var/lib/portolan --dimension 768\n  \
     RUST_LOG=warn portolan serve --log-format json")]
 pub(crate) struct Arguments {
@@ -36,18 +37,40 @@ pub(crate) struct Arguments {
     server: ServerFlags,
 
     #[command(flatten)]
+    services: ServiceFlags,
+
+    #[command(flatten)]
     memory: MemoryFlags,
+}
+
+/// Which services there are, and where they keep what they know.
+#[derive(Clone, Debug, clap::Args)]
+#[command(next_help_heading = "Services")]
+struct ServiceFlags {
+    /// Serve this service alone [default: both]
+    #[arg(long, value_name = "SERVICE", value_enum)]
+    only: Option<Only>,
+
+    /// The folder that holds everything; made when it is missing [default:
+    /// ./portolan-data]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+
+    /// What an answered write survives: a power cut, or the end of the process
+    /// only [default: fsync]
+    #[arg(long, value_name = "HOW", value_enum)]
+    durability: Option<DurabilityArgument>,
+
+    /// Start with a corpus of real texts and vectors, and with a few users, when
+    /// there is nothing yet
+    #[arg(long)]
+    demo: bool,
 }
 
 /// The flags of the vector memory.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Memory")]
 struct MemoryFlags {
-    /// The folder that holds everything; made when it is missing [default:
-    /// ./portolan-data]
-    #[arg(long, value_name = "FOLDER")]
-    data: Option<PathBuf>,
-
     /// How many components every vector has; by default the first vector stored
     /// in a namespace decides
     #[arg(long, value_name = "N", value_parser = components)]
@@ -56,41 +79,30 @@ struct MemoryFlags {
     /// How vectors are compared [default: cosine]
     #[arg(long, value_name = "METRIC", value_enum)]
     metric: Option<MetricArgument>,
+}
 
-    /// What an answered write survives: a power cut, or the end of the process
-    /// only [default: fsync]
-    #[arg(long, value_name = "HOW", value_enum)]
-    durability: Option<DurabilityArgument>,
-
-    /// Start with a corpus of real texts and vectors when there is nothing yet
-    #[arg(long)]
-    demo: bool,
+impl ServiceFlags {
+    fn put_onto(self, config: &mut Config) {
+        put(&mut config.only, self.only);
+        put(&mut config.memory.data, self.data);
+        put(&mut config.memory.durability, self.durability);
+        put(&mut config.memory.demo, yes(self.demo));
+    }
 }
 
 impl MemoryFlags {
     fn put_onto(self, config: &mut config::Memory) {
-        put(&mut config.data, self.data);
         put(&mut config.dimension, self.dimension);
         put(&mut config.metric, self.metric);
-        put(&mut config.durability, self.durability);
-        put(&mut config.demo, yes(self.demo));
     }
 }
 
 /// The configuration that a command line means.
 fn configuration(arguments: Arguments) -> anyhow::Result<Config> {
     let mut config = arguments.server.configuration()?;
+    arguments.services.put_onto(&mut config);
     arguments.memory.put_onto(&mut config.memory);
     Ok(config)
-}
-
-fn settings(config: &config::Memory) -> anyhow::Result<Settings> {
-    Ok(Settings {
-        data: config.data.clone().unwrap_or_else(|| DATA.into()),
-        dimension: config.dimension.map(Dimension::new).transpose()?,
-        metric: config.metric.unwrap_or_default().into(),
-        durability: config.durability.unwrap_or_default().into(),
-    })
 }
 
 #[derive(Clone, Copy, Debug, Default, ValueEnum, Deserialize, JsonSchema)]
@@ -154,52 +166,23 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
 
-    let demo = config.memory.demo.unwrap_or(false);
-    let Some(memories) = open(settings(&config.memory)?, demo, &signals).await? else {
+    let Some(opened) = Opened::open(&config, &signals).await? else {
         return Ok(ExitCode::SUCCESS);
     };
-    // An answer that the gateway would refuse is not put together first.
-    let memories = memories.with_max_answer(config.max_message_size());
-
     let metrics = listening::metrics();
-    let services = services::compose(memories.clone(), metrics.calls().clone(), &config)?;
+    let services = services::compose(&opened, metrics.calls().clone(), &config)?;
     let server = Server::new(services.everywhere)
         .health(services.health)
         .metrics(metrics);
-    listeners.serve(server, &config, &signals).await?;
-    memories.close().await?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Opens the data folder and sees to the demo. `None` when a signal came before
-/// that was done; what was begun is then as after a crash, and a next start goes
-/// on with it.
-async fn open(
-    settings: Settings,
-    demo: bool,
-    signals: &Signals,
-) -> anyhow::Result<Option<Memories>> {
-    let folder = settings.data.clone();
-    let opening = tokio::task::spawn_blocking(move || Memories::open(&settings));
-    let memories = tokio::select! {
-        memories = opening => memories??,
-        // The end of the process waits for it a little.
-        () = signals.first() => return Ok(None),
-    };
-    if demo {
-        let loaded = tokio::select! {
-            loaded = demo::load(&memories, &folder) => Some(loaded),
-            () = signals.first() => None,
-        };
-        let Some(loaded) = loaded else {
-            // A second signal need not wait for what is on its way to the disk.
-            tokio::select! {
-                closed = memories.close() => closed?,
-                () = signals.second() => {}
-            }
-            return Ok(None);
-        };
-        loaded?;
+    let mut serving = pin!(listeners.serve(server, &config, &signals));
+    tokio::select! {
+        served = &mut serving => served?,
+        () = signals.first() => {
+            // Running calls may finish, and these never would.
+            opened.end_streams();
+            serving.await?;
+        }
     }
-    Ok(Some(memories))
+    opened.close().await?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -22,6 +22,7 @@ pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
 pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, TrustedProxy, UpstreamUrl};
 
 use crate::files;
+use crate::opened::Only;
 
 /// What is wrong with a file.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +70,10 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// How long running calls may take to finish after SIGTERM or SIGINT.
     pub(crate) drain_timeout: Option<Time>,
-    /// The vector memory of `portolan serve`.
+    /// Which service `portolan serve` serves alone; both without it.
+    pub(crate) only: Option<Only>,
+    /// The vector memory of `portolan serve`, and where both services keep what
+    /// they know.
     pub(crate) memory: Memory,
 }
 

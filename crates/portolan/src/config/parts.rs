@@ -224,7 +224,8 @@ pub(crate) enum LogFormat {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct Memory {
-    /// The folder that holds everything; made when it is missing.
+    /// The folder that holds everything, of the users too; made when it is
+    /// missing.
     pub(crate) data: Option<PathBuf>,
     /// How many components every vector has.
     #[schemars(range(min = 1))]
@@ -232,8 +233,9 @@ pub(crate) struct Memory {
     pub(crate) dimension: Option<usize>,
     /// How vectors are compared.
     pub(crate) metric: Option<crate::commands::serve::MetricArgument>,
-    /// What an answered write survives.
+    /// What an answered write survives, of the users too.
     pub(crate) durability: Option<crate::commands::serve::DurabilityArgument>,
-    /// Start with a corpus of real texts and vectors when there is nothing yet.
+    /// Start with a corpus of real texts and vectors, and with a few users, when
+    /// there is nothing yet.
     pub(crate) demo: Option<bool>,
 }

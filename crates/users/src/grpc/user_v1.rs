@@ -218,8 +218,6 @@ impl Mask {
                         role: true,
                     };
                 }
-                // REST fills a mask in with all that a body has.
-                "id" => {}
                 _ => {
                     let wrong = "update_mask names a field that is none of email, name, role, *";
                     fields.take::<()>("update_mask", Err(wrong.into()));
