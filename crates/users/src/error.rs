@@ -234,27 +234,28 @@ impl Fields {
         self.sentence = Some(sentence);
     }
 
-    /// Whether all was well.
+    /// What was read, if all was well with every field.
     ///
     /// # Errors
     /// What was wrong.
-    pub fn check(&mut self) -> Result<(), Invalid> {
-        if self.violations.is_empty() {
-            return Ok(());
+    pub fn finish<T>(self, read: Option<T>) -> Result<T, Invalid> {
+        match read {
+            Some(read) if self.violations.is_empty() => Ok(read),
+            _ => Err(self.into_invalid()),
         }
-        let reasons: Vec<&str> = self
-            .violations
-            .iter()
-            .map(|violation| violation.reason.as_str())
-            .collect();
+    }
+
+    fn into_invalid(self) -> Invalid {
+        let reasons = self.violations.iter();
+        let reasons: Vec<&str> = reasons.map(|one| one.reason.as_str()).collect();
         let sentence = match self.sentence {
             Some(sentence) => sentence.into(),
             None => reasons.join("; "),
         };
-        Err(Invalid {
+        Invalid {
             sentence,
-            violations: std::mem::take(&mut self.violations),
-        })
+            violations: self.violations,
+        }
     }
 }
 
@@ -266,11 +267,11 @@ mod tests {
     fn everything_that_is_wrong_is_told_at_once() {
         let mut fields = Fields::default();
         assert_eq!(fields.take("a", Ok(7)), Some(7));
-        assert_eq!(fields.check(), Ok(()));
         fields.take::<()>("b", Err("b is missing".into()));
         fields.take::<()>("c", Err("c is too long".into()));
-        let invalid = fields.check().unwrap_err();
+        let invalid = fields.finish(Some(7)).unwrap_err();
         assert_eq!(invalid.to_string(), "b is missing; c is too long");
         assert_eq!(invalid.violations()[1].field, "c");
+        assert_eq!(Fields::default().finish(Some(7)), Ok(7));
     }
 }

@@ -60,10 +60,8 @@ impl FileFacts {
         let size = fields.take("metadata.total_size", size);
         let content_type = bounded("a content_type", content_type, Self::MAX_NAME);
         fields.take("metadata.content_type", content_type);
-        fields.check()?;
-        // Without one, there was something to tell above.
         Ok(Self {
-            size: size.unwrap_or_default(),
+            size: fields.finish(size)?,
         })
     }
 }

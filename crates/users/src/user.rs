@@ -165,15 +165,12 @@ impl SyncUser {
         let UserChange {
             email, name, role, ..
         } = self.change;
-        let (Some(email), Some(name)) = (&email, &name) else {
-            let mut fields = Fields::default();
-            let text = |given: bool| if given { "a@b" } else { "" };
-            NewUser::required(&mut fields, text(email.is_some()), text(name.is_some()));
-            return fields
-                .check()
-                .and(Err(Invalid::field("user", "Email and name are required")));
-        };
-        let mut user = NewUser::new(email.clone(), name.clone());
+        let mut fields = Fields::default();
+        fields.say("Email and name are required");
+        let email = fields.take("user.email", email.ok_or("email is required".into()));
+        let name = fields.take("user.name", name.ok_or("name is required".into()));
+        let (email, name) = fields.finish(email.zip(name))?;
+        let mut user = NewUser::new(email, name);
         put(&mut user.role, role);
         Ok(user)
     }

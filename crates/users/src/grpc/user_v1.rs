@@ -156,8 +156,7 @@ fn new_user(request: &CreateUserRequest) -> Result<NewUser, Invalid> {
     let mut fields = Fields::default();
     let user = NewUser::required(&mut fields, &request.email, &request.name);
     let role = role(&mut fields, request.role);
-    fields.check()?;
-    let mut user = user.ok_or_else(missing)?;
+    let mut user = fields.finish(user)?;
     user.role = role.unwrap_or_default();
     Ok(user)
 }
@@ -191,8 +190,7 @@ fn change(request: UpdateUserRequest) -> Result<UserChange, Invalid> {
         let role = role(&mut fields, number.unwrap_or_default());
         change.role = Some(role.unwrap_or_default());
     }
-    fields.check()?;
-    Ok(change)
+    fields.finish(Some(change))
 }
 
 /// Which fields a mask names.
@@ -243,21 +241,16 @@ fn sync_user(request: SyncUsersRequest) -> Result<SyncUser, Invalid> {
         name => fields.take("user.name", Name::new(name)),
     };
     let role = role(&mut fields, user.role);
-    fields.check()?;
+    let change = UserChange {
+        email,
+        name,
+        role,
+        ..UserChange::default()
+    };
     Ok(SyncUser {
         id: UserId::lenient(&user.id),
-        change: UserChange {
-            email,
-            name,
-            role,
-            ..UserChange::default()
-        },
+        change: fields.finish(Some(change))?,
     })
-}
-
-/// Said by the fields themselves; here for a user without any.
-fn missing() -> Invalid {
-    Invalid::field("email", "Email and name are required")
 }
 
 impl From<user::User> for User {

@@ -119,13 +119,13 @@ fn proposal(asked: &EditOperation) -> Result<Option<Proposal>, Invalid> {
         _ => Err("type must be INSERT, DELETE or REPLACE".to_owned()),
     };
     let doing = fields.take("type", doing).flatten();
-    fields.check()?;
+    let position = fields.finish(position)?;
     let author = Author::new(&asked.user_id)?;
     Ok(doing.map(|doing| Proposal {
         author,
         operation: Operation {
             doing,
-            position: position.unwrap_or_default(),
+            position,
             text: asked.text.clone(),
         },
         made_for,

@@ -21,9 +21,7 @@ pub(super) fn new_user(request: CreateUserRequest) -> Result<NewUser, Invalid> {
         .filter(|(_, value)| !value.is_empty())
         .map(|(key, value)| (key.to_owned(), value));
     let metadata = fields.take("profile", Metadata::new(pairs.collect()));
-    fields.check()?;
-    let missing = || Invalid::field("email", "Email and name are required");
-    let mut user = user.ok_or_else(missing)?;
+    let mut user = fields.finish(user)?;
     user.age = age.unwrap_or_default();
     user.tags = tags.unwrap_or_default();
     user.metadata = metadata.unwrap_or_default();
@@ -58,8 +56,7 @@ pub(super) fn change(request: UpdateUserRequest) -> Result<UserChange, Invalid> 
         number => Err(format!("status {number} is none of UserStatus")),
     };
     change.status = fields.take("status", status).flatten();
-    fields.check()?;
-    Ok(change)
+    fields.finish(Some(change))
 }
 
 impl From<user::User> for User {
