@@ -74,11 +74,8 @@ pub enum Error {
         max: u64,
     },
     /// A participant of a chat did not read what was said.
-    #[error("more than {max} messages waited for you; join again and read faster")]
-    BehindMessages {
-        /// How many may wait.
-        max: usize,
-    },
+    #[error("too many messages waited for you; join again and read faster")]
+    BehindMessages,
     /// There are too many rooms.
     #[error("there are {max} rooms with people in them already; try again later, or join another")]
     TooManyRooms {

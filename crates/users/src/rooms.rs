@@ -3,10 +3,15 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    pin::pin,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
-use tokio::sync::broadcast::{self, error::RecvError};
+use tokio::{
+    sync::{Notify, mpsc},
+    time::{Instant, timeout_at},
+};
 
 use crate::{
     document::Author,
@@ -16,6 +21,15 @@ use crate::{
 
 /// How many messages may wait for a participant.
 pub const WAITING: usize = 1024;
+
+/// From so many on, others wait for a participant before they say more...
+const CROWDED: usize = WAITING / 2;
+
+/// ... until it has caught up to so many...
+const CAUGHT_UP: usize = WAITING / 4;
+
+/// ... or so long. Then it is let go.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// The most bytes of a message.
 pub const MAX_MESSAGE: usize = 16 << 10;
@@ -71,7 +85,30 @@ pub struct Message {
 /// All rooms with people in them. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Rooms {
-    rooms: Arc<Mutex<HashMap<RoomName, broadcast::Sender<Arc<Message>>>>>,
+    rooms: Arc<Mutex<HashMap<RoomName, Arc<Room>>>>,
+}
+
+/// A room.
+#[derive(Debug, Default)]
+struct Room {
+    places: Mutex<Places>,
+    /// Somebody has caught up, or left.
+    heard: Notify,
+}
+
+/// Those who are in a room.
+#[derive(Debug, Default)]
+struct Places {
+    next: u64,
+    places: Vec<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    number: u64,
+    messages: mpsc::Sender<Arc<Message>>,
+    /// Since when others wait for this one.
+    crowded: Option<Instant>,
 }
 
 /// Somebody in a room; dropping it is leaving.
@@ -79,9 +116,9 @@ pub struct Rooms {
 pub struct Participant {
     rooms: Rooms,
     name: RoomName,
-    room: broadcast::Sender<Arc<Message>>,
-    /// `None` once the room is left.
-    messages: Option<broadcast::Receiver<Arc<Message>>>,
+    room: Arc<Room>,
+    number: u64,
+    messages: mpsc::Receiver<Arc<Message>>,
 }
 
 impl Rooms {
@@ -90,33 +127,92 @@ impl Rooms {
     /// # Errors
     /// [`Error::TooManyRooms`].
     pub fn enter(&self, name: RoomName) -> Result<Participant, Error> {
+        let (sender, messages) = mpsc::channel(WAITING);
         let mut rooms = self.lock();
         if rooms.len() >= ROOMS && !rooms.contains_key(&name) {
             return Err(Error::TooManyRooms { max: ROOMS });
         }
-        let room = rooms
-            .entry(name.clone())
-            .or_insert_with(|| broadcast::channel(WAITING).0)
-            .clone();
-        let messages = Some(room.subscribe());
+        let room = Arc::clone(rooms.entry(name.clone()).or_default());
+        // Before the rooms are let go of: an empty one would be closed.
+        let number = room.lock().enter(sender);
         drop(rooms);
         Ok(Participant {
             rooms: self.clone(),
             name,
             room,
+            number,
             messages,
         })
     }
 
-    fn lock(
-        &self,
-    ) -> std::sync::MutexGuard<'_, HashMap<RoomName, broadcast::Sender<Arc<Message>>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, Arc<Room>>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+impl Room {
+    fn lock(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Places {
+    fn enter(&mut self, messages: mpsc::Sender<Arc<Message>>) -> u64 {
+        self.next += 1;
+        self.places.push(Place {
+            number: self.next,
+            messages,
+            crowded: None,
+        });
+        self.next
+    }
+
+    /// Gives a message to everybody, in one order to all. Who has no room for it
+    /// is let go.
+    fn say(&mut self, message: &Arc<Message>) {
+        self.places
+            .retain(|place| place.messages.try_send(Arc::clone(message)).is_ok());
+    }
+
+    /// Until when somebody has to be waited for; `None` if nobody has. Who was
+    /// waited for long enough is let go.
+    fn crowded(&mut self, now: Instant) -> Option<Instant> {
+        for place in &mut self.places {
+            let waiting = WAITING - place.messages.capacity();
+            if waiting <= CAUGHT_UP {
+                place.crowded = None;
+            } else if waiting >= CROWDED {
+                place.crowded.get_or_insert(now);
+            }
+        }
+        let patience = |place: &Place| place.crowded.map(|since| since + PATIENCE);
+        self.places
+            .retain(|place| patience(place).is_none_or(|until| now < until));
+        self.places.iter().filter_map(patience).min()
+    }
+}
+
 impl Participant {
-    /// Says something to everybody in the room.
+    /// Waits for those who are behind but read, so that a burst is heard by
+    /// everybody; for one who does not read, a second, and once.
+    pub fn turn(&self) -> impl Future<Output = ()> + Send + use<> {
+        let room = Arc::clone(&self.room);
+        async move {
+            loop {
+                let mut heard = pin!(room.heard.notified());
+                // Noticed from here on, also before it is waited for.
+                heard.as_mut().enable();
+                let crowded = room.lock().crowded(Instant::now());
+                let Some(until) = crowded else {
+                    return;
+                };
+                drop(timeout_at(until, heard).await);
+            }
+        }
+    }
+
+    /// Says something to everybody in the room. Whoever says more than a little
+    /// waits for its [`Participant::turn`] each time.
     ///
     /// # Errors
     /// When it is nothing, or too much.
@@ -133,28 +229,27 @@ impl Participant {
             content,
             at: Moment::now(),
         };
-        // There is one who hears it: whoever says it.
-        drop(self.room.send(Arc::new(message)));
+        self.room.lock().say(&Arc::new(message));
         Ok(())
     }
 
     /// How many messages wait to be heard.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.messages.as_ref().map_or(0, broadcast::Receiver::len)
+        self.messages.len()
     }
 
     /// What is said next. Nothing is lost when this is dropped.
     ///
     /// # Errors
-    /// [`Error::BehindMessages`] when too much was said in between.
+    /// [`Error::BehindMessages`] for one who was let go, behind what was said
+    /// before that.
     pub async fn hear(&mut self) -> Result<Arc<Message>, Error> {
-        let messages = self.messages.as_mut().ok_or(Error::Ending)?;
-        messages.recv().await.map_err(|error| match error {
-            RecvError::Lagged(_) => Error::BehindMessages { max: WAITING },
-            // We hold a sender ourselves.
-            RecvError::Closed => Error::Ending,
-        })
+        let message = self.messages.recv().await;
+        if self.messages.len() == CAUGHT_UP {
+            self.room.heard.notify_waiters();
+        }
+        message.ok_or(Error::BehindMessages)
     }
 }
 
@@ -162,10 +257,17 @@ impl Drop for Participant {
     /// The last one to leave closes the room.
     fn drop(&mut self) {
         let mut rooms = self.rooms.lock();
-        self.messages = None;
-        if self.room.receiver_count() == 0 {
+        let mut places = self.room.lock();
+        places.places.retain(|place| place.number != self.number);
+        let empty = places.places.is_empty();
+        drop(places);
+        // One who was let go may find another room of this name.
+        let same = |room: &Arc<Room>| Arc::ptr_eq(room, &self.room);
+        if empty && rooms.get(&self.name).is_some_and(same) {
             rooms.remove(&self.name);
         }
+        drop(rooms);
+        self.room.heard.notify_waiters();
     }
 }
 
@@ -202,23 +304,52 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_never_listens_is_let_go_and_holds_up_nobody() {
+    async fn who_never_listens_is_let_go() {
         let rooms = Rooms::default();
         let (mut speaker, mut silent) = (lobby(&rooms), lobby(&rooms));
         for i in 0..WAITING {
             speaker.say(author("a"), i.to_string()).unwrap();
+            speaker.hear().await.unwrap();
         }
         assert_eq!(silent.waiting(), WAITING);
-        for i in 0..WAITING {
-            assert_eq!(speaker.hear().await.unwrap().content, i.to_string());
-        }
-        // At the limit all is still there; with one more it is too late.
+        // With one more it is too late, behind what was there before.
         speaker.say(author("a"), "one more".into()).unwrap();
         assert_eq!(speaker.hear().await.unwrap().content, "one more");
+        for i in 0..WAITING {
+            assert_eq!(silent.hear().await.unwrap().content, i.to_string());
+        }
         assert_eq!(
             silent.hear().await.unwrap_err().to_string(),
-            "more than 1024 messages waited for you; join again and read faster"
+            "too many messages waited for you; join again and read faster"
         );
+        drop(silent);
+        assert_eq!(rooms.lock().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn one_waits_for_those_who_read_and_once_for_those_who_do_not() {
+        let rooms = Rooms::default();
+        let (mut speaker, mut slow) = (lobby(&rooms), lobby(&rooms));
+        for _ in 0..CROWDED {
+            speaker.turn().await;
+            speaker.say(author("a"), "x".into()).unwrap();
+            speaker.hear().await.unwrap();
+        }
+        let caught_up = async {
+            for _ in CAUGHT_UP..CROWDED {
+                slow.hear().await.unwrap();
+            }
+        };
+        tokio::join!(speaker.turn(), caught_up);
+        assert_eq!(slow.waiting(), CAUGHT_UP);
+        for _ in CAUGHT_UP..CROWDED {
+            speaker.say(author("a"), "x".into()).unwrap();
+            speaker.hear().await.unwrap();
+        }
+        let begin = Instant::now();
+        speaker.turn().await;
+        assert!(begin.elapsed() >= PATIENCE);
+        assert_eq!(speaker.room.lock().places.len(), 1);
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn code(error: &Error) -> Code {
         Error::ListAnswerFull { .. }
         | Error::NoMoreIds
         | Error::BehindChanges { .. }
-        | Error::BehindMessages { .. }
+        | Error::BehindMessages
         | Error::BehindDocument { .. }
         | Error::TooManyRooms { .. }
         | Error::DocumentFull { .. }

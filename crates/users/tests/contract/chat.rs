@@ -124,10 +124,32 @@ async fn who_never_reads_is_let_go_and_holds_up_nobody() {
     assert_status(
         end(&mut unread).await,
         Code::ResourceExhausted,
-        "more than 1024 messages waited for you; join again and read faster",
+        "too many messages waited for you; join again and read faster",
     );
     sender.send(message("a", "still here")).await.unwrap();
     assert_eq!(next(&mut messages).await.content, "still here");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_reaches_everybody_who_reads() {
+    const SAID: usize = 5000;
+    let served = serve().await;
+    let mut readers = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let (sender, mut messages) = enter(&served, None).await.unwrap();
+        readers.spawn(async move {
+            for i in 0..SAID {
+                assert_eq!(next(&mut messages).await.content, i.to_string());
+            }
+            drop(sender);
+        });
+    }
+    let said = (0..SAID).map(|i| message("a", &i.to_string()));
+    let echo = served.users.clone().chat(iter(said)).await.unwrap();
+    end(&mut echo.into_inner()).await.unwrap();
+    while let Some(read) = readers.join_next().await {
+        read.unwrap();
+    }
 }
 
 #[tokio::test]

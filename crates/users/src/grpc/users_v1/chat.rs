@@ -18,6 +18,8 @@ pub(super) struct Talk {
     saying: Streaming<ChatMessage>,
     participant: Participant,
     ending: CancellationToken,
+    /// What the client wants to say when it is its turn.
+    next: Option<ChatMessage>,
     /// How many messages are still to be heard, when the client has said its
     /// last.
     left: Option<usize>,
@@ -33,6 +35,7 @@ impl Talk {
             saying,
             participant,
             ending,
+            next: None,
             left: None,
         }
     }
@@ -43,6 +46,8 @@ impl Talk {
                 return Ok(None);
             }
             let ending = self.ending.clone();
+            let done = self.left.is_some() || self.next.is_some();
+            let turn = self.participant.turn();
             tokio::select! {
                 // What was said is heard before more is said.
                 biased;
@@ -51,8 +56,13 @@ impl Talk {
                     self.left = self.left.map(|left| left - 1);
                     return Ok(Some((message, self)));
                 }
-                message = self.saying.message(), if self.left.is_none() => match message? {
-                    Some(message) => self.say(message)?,
+                () = turn, if self.next.is_some() => {
+                    if let Some(message) = self.next.take() {
+                        self.say(message)?;
+                    }
+                }
+                message = self.saying.message(), if !done => match message? {
+                    Some(message) => self.next = Some(message),
                     None => self.left = Some(self.participant.waiting()),
                 },
                 () = ending.cancelled() => return Err(Error::Ending.into()),
