@@ -27,7 +27,7 @@ use clap::Parser;
 use commands::Command;
 
 /// A call allocates some dozens of times, mostly on one thread what another
-/// frees; the system's allocator took a fifth of a small call's time.
+/// frees; the system's allocator took a fifth of a small call's instructions.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
