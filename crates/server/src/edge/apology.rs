@@ -44,11 +44,6 @@ impl Dialect {
     pub(super) fn of<B>(request: &Request<B>) -> Self {
         let headers = request.headers();
         let media_type = media_type(headers);
-        // Most are REST.
-        if after(media_type, "application/json").is_some() && !headers.contains_key(CONNECT_VERSION)
-        {
-            return Self::Plain;
-        }
         if let Some(rest) = after(media_type, "application/grpc-web-text") {
             if is_format(rest) {
                 return Self::web(rest, headers, true);
@@ -255,6 +250,12 @@ mod tests {
             ("message=x", Dialect::Plain),
         ] {
             let request = Request::get(format!("/a.A/Get?{query}")).body(()).unwrap();
+            assert_eq!(Dialect::of(&request), expected, "{query}");
+            // Whatever type it claims for the body that it does not have.
+            let (mut head, ()) = request.into_parts();
+            let json = HeaderValue::from_static("application/json");
+            head.headers.insert(CONTENT_TYPE, json);
+            let request = Request::from_parts(head, ());
             assert_eq!(Dialect::of(&request), expected, "{query}");
         }
     }
