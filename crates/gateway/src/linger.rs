@@ -143,12 +143,12 @@ impl Shared {
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
-        if !matches!(self.rest, Rest::Coming(_)) {
-            return None;
-        }
         match std::mem::replace(&mut self.rest, Rest::Taken) {
             Rest::Coming(body) => Some(body),
-            _ => None,
+            other => {
+                self.rest = other;
+                None
+            }
         }
     }
 

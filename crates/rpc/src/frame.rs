@@ -123,8 +123,8 @@ impl Decoder {
     /// The next frame, once it is there whole. One that came in one piece is not
     /// copied.
     pub fn take(&mut self) -> Result<Option<Frame>, Status> {
-        let whole = self.piece.is_empty();
-        let bytes: &[u8] = if whole { &self.buffer } else { &self.piece };
+        let gathered = self.piece.is_empty();
+        let bytes: &[u8] = if gathered { &self.buffer } else { &self.piece };
         let Some(prefix) = bytes.first_chunk::<PREFIX>() else {
             return Ok(None);
         };
@@ -139,7 +139,7 @@ impl Decoder {
             self.buffer.reserve(missing);
             return Ok(None);
         }
-        let payload = if whole {
+        let payload = if gathered {
             self.buffer.advance(PREFIX);
             self.buffer.split_to(length).freeze()
         } else {

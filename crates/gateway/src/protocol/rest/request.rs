@@ -67,6 +67,11 @@ pub(super) fn check_content_type(
     if json {
         return Ok(());
     }
+    Err(not_json(found))
+}
+
+/// The status for a body of another media type, or of none.
+fn not_json(found: &str) -> Status {
     let found = if found.is_empty() {
         "no content type".to_owned()
     } else {
@@ -74,13 +79,6 @@ pub(super) fn check_content_type(
     };
     let message =
         format!("this route takes JSON, not {found}; send `content-type: application/json`");
-    Err(Status::new(Code::InvalidArgument, message))
-}
-
-/// HTTP/2 need not say beforehand that there is a body.
-fn untyped_body() -> Status {
-    let message =
-        "this route takes JSON, not no content type; send `content-type: application/json`";
     Status::new(Code::InvalidArgument, message)
 }
 
@@ -144,7 +142,8 @@ pub(super) async fn call(
             .await
             .map_err(|status| bound.too_large.note(status))?;
         if untyped && !body.is_empty() {
-            return Err(untyped_body());
+            // HTTP/2 need not say beforehand that there is a body.
+            return Err(not_json(""));
         }
         let body = exchange.content.decompress(body, limit);
         let body = body.map_err(|status| bound.too_large.note(status))?;
@@ -200,29 +199,31 @@ fn fields(
 }
 
 /// Whether a message in wire format, which is one of ours, has this field.
-fn has_field(mut message: &[u8], number: u32) -> bool {
-    while let Ok((tag, wire_type)) = decode_key(&mut message) {
-        if tag == number {
-            return true;
-        }
-        if skip_field(wire_type, tag, &mut message, DecodeContext::default()).is_err() {
-            break;
-        }
-    }
-    false
+fn has_field(message: &[u8], number: u32) -> bool {
+    field_numbers(message).any(|found| found == Some(number))
 }
 
 /// Whether a message in wire format ends where its last field does.
-fn is_whole(mut message: &[u8]) -> bool {
-    while !message.is_empty() {
-        let Ok((tag, wire_type)) = decode_key(&mut message) else {
-            return false;
-        };
-        if skip_field(wire_type, tag, &mut message, DecodeContext::default()).is_err() {
-            return false;
+fn is_whole(message: &[u8]) -> bool {
+    field_numbers(message).all(|found| found.is_some())
+}
+
+/// The numbers of a message's fields, and `None` at the end of one that is not
+/// whole.
+fn field_numbers(mut message: &[u8]) -> impl Iterator<Item = Option<u32>> {
+    std::iter::from_fn(move || {
+        if message.is_empty() {
+            return None;
         }
-    }
-    true
+        let skipped = decode_key(&mut message).and_then(|(number, wire_type)| {
+            skip_field(wire_type, number, &mut message, DecodeContext::default())?;
+            Ok(number)
+        });
+        if skipped.is_err() {
+            message = &[];
+        }
+        Some(skipped.ok())
+    })
 }
 
 /// A binding with what path and query filled in already.
@@ -424,5 +425,26 @@ impl Bound {
                 Ok(Some((frame, (bound, body, rest, sent + 1))))
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_whole_when_its_last_field_is() {
+        // Field 1 a varint, field 2 three bytes.
+        let whole = b"\x08\x01\x12\x03abc";
+        assert!(is_whole(whole) && is_whole(b""));
+        assert!(has_field(whole, 1) && has_field(whole, 2) && !has_field(whole, 3));
+        for torn in [
+            &whole[..1],
+            &whole[..3],
+            &whole[..6],
+            b"\x08\x01\xfa\x7f\x02",
+        ] {
+            assert!(!is_whole(torn), "{torn:x?}");
+        }
     }
 }
