@@ -5,8 +5,7 @@
 //! anything else, which is left to [`scan`](super::scan()).
 
 use super::digits::{ASCII, TENS, gather};
-use super::float::narrow;
-use crate::raw::commas;
+use crate::raw::{Level, Look, Work, commas, look_wide};
 
 /// Commas are looked for among as many bytes.
 const BLOCK: usize = 64;
@@ -16,46 +15,70 @@ const WINDOW: usize = 24;
 /// which the first is not far behind it.
 const PLACES: usize = 14;
 
+/// What is read in one go.
+pub(crate) type Some32 = [[u8; 4]; 32];
+
 /// Reads floats of one digit, a point and more digits, up to 15 bytes with the
 /// sign, each with a comma right behind it, and gives how many and where the
 /// next one begins.
-///
-/// Where a number begins is known when the one before has ended. So the ends of
-/// some are looked for at once, and the numbers need not wait for each other.
 #[inline(never)]
-pub(crate) fn short_floats(json: &[u8], mut at: usize, out: &mut [[u8; 4]; 32]) -> (usize, usize) {
-    let mut count = 0;
-    while let Some(block) = json
-        .get(at..at.wrapping_add(BLOCK + WINDOW))
-        .and_then(<[u8]>::first_chunk::<{ BLOCK + WINDOW }>)
-    {
-        let mut commas = commas(block.first_chunk().unwrap_or(&[0; BLOCK]));
-        let mut start = 0;
-        while commas != 0 && count < out.len() {
-            let end = commas.trailing_zeros() as usize;
-            commas &= commas - 1;
-            let Some(window) = block[start..].first_chunk() else {
+pub(crate) fn short_floats(
+    json: &[u8],
+    at: usize,
+    out: &mut Some32,
+    level: Level,
+) -> (usize, usize) {
+    look_wide(level, Words, List { json, at, out })
+}
+
+/// The list to read from, and where.
+struct List<'a> {
+    json: &'a [u8],
+    at: usize,
+    out: &'a mut Some32,
+}
+
+impl Work for List<'_> {
+    type Output = (usize, usize);
+
+    /// Where a number begins is known when the one before has ended. So the ends of
+    /// some are looked for at once, and the numbers need not wait for each other.
+    #[inline(always)]
+    fn run<L: Look>(self, look: L) -> (usize, usize) {
+        let Self { json, mut at, out } = self;
+        let mut count = 0;
+        while let Some(block) = json
+            .get(at..at.wrapping_add(BLOCK + WINDOW))
+            .and_then(<[u8]>::first_chunk::<{ BLOCK + WINDOW }>)
+        {
+            let mut commas = look.commas(block.first_chunk().unwrap_or(&[0; BLOCK]));
+            let mut start = 0;
+            while commas != 0 && count < out.len() {
+                let end = commas.trailing_zeros() as usize;
+                commas &= commas - 1;
+                let Some(window) = block[start..].first_chunk() else {
+                    break;
+                };
+                let Some(value) = short_float(look, window, end - start) else {
+                    return (count, at + start);
+                };
+                out[count] = value.to_le_bytes();
+                count += 1;
+                // As many writers have it.
+                start = end + 1 + usize::from(block[end + 1] == b' ');
+            }
+            at += start;
+            if start == 0 || count == out.len() {
                 break;
-            };
-            let Some(value) = short_float(window, end - start) else {
-                return (count, at + start);
-            };
-            out[count] = value.to_le_bytes();
-            count += 1;
-            // As many writers have it.
-            start = end + 1 + usize::from(block[end + 1] == b' ');
+            }
         }
-        at += start;
-        if start == 0 || count == out.len() {
-            break;
-        }
+        (count, at)
     }
-    (count, at)
 }
 
 /// The value of a number of this length, if it is in the usual form.
 #[inline(always)]
-fn short_float(window: &[u8; WINDOW], length: usize) -> Option<f32> {
+fn short_float(look: impl Look, window: &[u8; WINDOW], length: usize) -> Option<f32> {
     let negative = window[0] == b'-';
     let point = 1 + usize::from(negative);
     let head = window[point - 1] ^ b'0';
@@ -63,38 +86,12 @@ fn short_float(window: &[u8; WINDOW], length: usize) -> Option<f32> {
     if head > 9 || window[point] != b'.' || !(1..=PLACES).contains(&places) {
         return None;
     }
-    // The digits behind the point, and zeros up to as many as there may be.
-    let low = (word_at(window, point + 1) ^ ASCII) & word_at(&KEPT, 16 - places);
-    let high = (word_at(window, point + 9) ^ ASCII) & word_at(&KEPT, 24 - places);
-    if !are_digits(low) || !are_digits(high) {
-        return None;
-    }
+    let behind = look.digits(window[point + 1..].first_chunk()?, places)?;
     // Below 10^15, so it is a double.
-    let mantissa = u64::from(head) * TENS[PLACES]
-        + gather(low) * TENS[PLACES - 8]
-        + gather(high << (8 * (16 - PLACES)));
+    let mantissa = u64::from(head) * TENS[PLACES] + behind;
     let magnitude = nearest(mantissa.cast_signed() as f64)?;
     let sign = u32::from(negative) << 31;
     Some(f32::from_bits(magnitude.to_bits() | sign))
-}
-
-/// Sixteen bytes that are kept, and sixteen that are not.
-const KEPT: [u8; 32] = {
-    let mut kept = [0; 32];
-    let mut place = 0;
-    while place < 16 {
-        kept[place] = 0xff;
-        place += 1;
-    }
-    kept
-};
-
-/// The eight bytes at a place, which is there.
-#[inline(always)]
-fn word_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
-    bytes[at..at + 8]
-        .first_chunk()
-        .map_or(0, |word| u64::from_le_bytes(*word))
 }
 
 /// `mantissa / 10^14` as a `float`, of a mantissa that is a double; nothing when
@@ -103,14 +100,34 @@ fn word_at<const N: usize>(bytes: &[u8; N], at: usize) -> u64 {
 fn nearest(mantissa: f64) -> Option<f32> {
     // A product is quicker than a quotient, and off by two units in the last
     // place at most. That decides nothing unless a middle of two floats is near.
+    // What is not zero is far above the least normal float.
     const MIDDLE: u32 = 0x1000_0000;
     const NEAR: u32 = 4;
     let double = mantissa * 1e-14;
     let left_off = double.to_bits() as u32 & 0x1fff_ffff;
-    if left_off.wrapping_sub(MIDDLE - NEAR) <= 2 * NEAR {
-        return None;
+    (left_off.wrapping_sub(MIDDLE - NEAR) > 2 * NEAR).then_some(double as f32)
+}
+
+/// Looks at eight bytes at a time, in ordinary registers.
+#[derive(Clone, Copy)]
+struct Words;
+
+impl Look for Words {
+    #[inline(always)]
+    fn digits(self, text: &[u8; 16], count: usize) -> Option<u64> {
+        let (words, _) = text.as_chunks::<8>();
+        let behind = 8 * (16 - count.min(PLACES));
+        let kept = u128::MAX >> behind;
+        let low = (u64::from_le_bytes(words[0]) ^ ASCII) & kept as u64;
+        let high = (u64::from_le_bytes(words[1]) ^ ASCII) & (kept >> 64) as u64;
+        (are_digits(low) && are_digits(high))
+            .then(|| gather(low) * TENS[PLACES - 8] + gather(high << (8 * (16 - PLACES))))
     }
-    narrow(double)
+
+    #[inline(always)]
+    fn commas(self, text: &[u8; 64]) -> u64 {
+        commas(text)
+    }
 }
 
 /// Whether each byte is at most nine.
@@ -131,16 +148,17 @@ mod tests {
         "]".to_owned() + &" ".repeat(BLOCK + WINDOW)
     }
 
+    /// What is read, by every kind of instructions.
     fn read(json: &str) -> (Vec<f32>, usize) {
-        let mut out = [[0; 4]; 32];
-        let (count, at) = short_floats(json.as_bytes(), 0, &mut out);
-        (
-            out[..count]
-                .iter()
-                .map(|bytes| f32::from_le_bytes(*bytes))
-                .collect(),
-            at,
-        )
+        let by = |level| {
+            let mut out = [[0; 4]; 32];
+            let (count, at) = short_floats(json.as_bytes(), 0, &mut out, level);
+            (out[..count].to_vec(), at)
+        };
+        let (floats, at) = by(Level::Plain);
+        assert_eq!((floats.clone(), at), by(Level::Widest), "{json}");
+        let floats = floats.into_iter().map(f32::from_le_bytes).collect();
+        (floats, at)
     }
 
     #[test]
@@ -161,11 +179,8 @@ mod tests {
                 assert_eq!(at, text.len() + 1, "{text}");
             } else {
                 assert_eq!((found.len(), at), (0, 0), "{text}");
-                // Left to others: too long, or not a normal number.
-                assert!(
-                    places + sign.len() > 13 || text.parse::<f32>().expect("a float").abs() < 1e-30,
-                    "{text}"
-                );
+                // Left to others as too long.
+                assert!(places + sign.len() > 13, "{text}");
             }
         }
     }

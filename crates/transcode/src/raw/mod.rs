@@ -15,9 +15,11 @@ mod level;
 mod output;
 mod piece;
 mod plain;
+mod wide;
 
 pub(crate) use input::Input;
 pub use level::Level;
 pub(crate) use output::Output;
 pub(crate) use piece::Piece;
 pub(crate) use plain::{commas, find_near_quote, find_special, follows};
+pub(crate) use wide::{Look, Work, look_wide};

@@ -63,8 +63,10 @@ impl Reader<'_> {
         let mut step = self.json.first_element()?;
         let mut index = 0;
         let mut some = [[0; 4]; 32];
+        let level = self.transcoder.level();
         while step == Step::More {
-            let (count, at) = short_floats(self.json.text(), self.json.at(), &mut some);
+            let (text, at) = (self.json.text(), self.json.at());
+            let (count, at) = short_floats(text, at, &mut some, level);
             self.out.extend(some[..count].as_flattened());
             self.json.go_to(at);
             index += count;
