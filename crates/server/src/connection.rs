@@ -278,6 +278,7 @@ impl Work {
         mut connection: Pin<&mut dyn Http>,
         context: &mut Context<'_>,
     ) -> Poll<Stop> {
+        self.line.begin();
         // Before the connection, which writes what the call says.
         self.seated.poll(context);
         loop {
@@ -291,7 +292,7 @@ impl Work {
                 break;
             }
         }
-        if let Poll::Ready(Err(error)) = self.line.poll_send(context) {
+        if let Poll::Ready(Err(error)) = self.line.poll_end(context) {
             return Poll::Ready(Stop::Ended(Err(error.into())));
         }
         self.vigil

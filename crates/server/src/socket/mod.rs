@@ -5,7 +5,12 @@
 //! HTTP/2 writes an answer in pieces (headers with data, then trailers), and
 //! each would be a system call, a packet and a wake-up of the client. So what is
 //! written is gathered while a connection is worked on, and goes out when that
-//! is done.
+//! is done and every other connection that has work has had its turn: to wake
+//! clients is the dearest part of a short call, and those that are awake already
+//! need not be woken for the next answer.
+
+mod ends;
+mod outgoing;
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -17,22 +22,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::tcp;
-#[cfg(unix)]
-use tokio::net::unix;
 use tokio::sync::Notify;
 use tokio::task::coop;
 use tokio::time::Instant;
 use tokio_rustls::server::TlsStream;
 
+use self::ends::{ReadEnd, WriteEnd};
+use self::outgoing::Outgoing;
 use crate::vigil::Signs;
-use crate::wire::{self, First, Stream, Wire};
-
-/// How much is gathered. What is larger goes out at once, with what was
-/// gathered before it and without being copied.
-const GATHERED: usize = 16 * 1024;
-/// The most pieces that go out in one call.
-const SLICES: usize = 16;
+use crate::wire::{First, Stream, Wire};
 
 /// What is between a connection and its socket.
 #[derive(Debug)]
@@ -47,25 +45,6 @@ pub(crate) struct Socket {
     first: First,
     read: ReadEnd,
     line: Attached,
-}
-
-/// Where HTTP's bytes come from.
-#[derive(Debug)]
-enum ReadEnd {
-    Tcp(tcp::OwnedReadHalf),
-    #[cfg(unix)]
-    Unix(unix::OwnedReadHalf),
-    /// From where they go to: encryption has no halves.
-    Tls,
-}
-
-/// Where HTTP's bytes go to.
-#[derive(Debug)]
-enum WriteEnd {
-    Tcp(tcp::OwnedWriteHalf),
-    #[cfg(unix)]
-    Unix(unix::OwnedWriteHalf),
-    Tls(Box<TlsStream<Wire>>),
 }
 
 /// The line in HTTP's hands.
@@ -85,20 +64,6 @@ struct Ends {
     /// Whether HTTP's end is gone, and that it went.
     parted: AtomicBool,
     told: Notify,
-}
-
-#[derive(Debug)]
-struct Outgoing {
-    stream: WriteEnd,
-    gathered: Vec<u8>,
-    /// How much of that has gone out.
-    gone: usize,
-    /// How many bytes have gone out.
-    all: u64,
-    /// Whether there is somebody to send what is gathered.
-    attended: bool,
-    /// Whether the system takes no more for now, and HTTP has more.
-    stuck: bool,
 }
 
 /// The two ends of a connection, of which these bytes were read already.
@@ -122,14 +87,7 @@ pub(crate) fn cut(transport: Transport, first: First) -> (Socket, Line) {
         Transport::Tls(stream) => (ReadEnd::Tls, WriteEnd::Tls(stream)),
     };
     let line = Line(Arc::new(Ends {
-        outgoing: Mutex::new(Outgoing {
-            stream,
-            gathered: Vec::new(),
-            gone: 0,
-            all: 0,
-            attended: true,
-            stuck: false,
-        }),
+        outgoing: Mutex::new(Outgoing::new(stream)),
         came: AtomicU64::new(0),
         parted: AtomicBool::new(false),
         told: Notify::new(),
@@ -142,103 +100,16 @@ pub(crate) fn cut(transport: Transport, first: First) -> (Socket, Line) {
     (socket, line)
 }
 
-/// Does the same with where bytes go, whatever that is.
-macro_rules! either {
-    ($end:expr, $stream:ident => $work:expr) => {
-        match $end {
-            WriteEnd::Tcp($stream) => $work,
-            #[cfg(unix)]
-            WriteEnd::Unix($stream) => $work,
-            WriteEnd::Tls($stream) => $work,
-        }
-    };
-}
-
-impl WriteEnd {
-    fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write(context, bytes))
-    }
-
-    fn poll_write_vectored(
-        &mut self,
-        context: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write_vectored(context, pieces))
-    }
-
-    /// Nothing is left behind but by encryption.
-    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tls(stream) => Pin::new(stream).poll_flush(context),
-            _ => Poll::Ready(Ok(())),
-        }
-    }
-
-    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(context))
-    }
-
-    /// Whether it holds something that the system has not taken yet.
-    fn is_pending(&self) -> bool {
-        match self {
-            Self::Tls(stream) => stream.get_ref().1.wants_write(),
-            _ => false,
-        }
-    }
-
-    /// Reads what comes, as it comes over the socket.
-    fn poll_read(&self, context: &mut Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
-        let tcp = match self {
-            Self::Tcp(stream) => stream.as_ref(),
-            #[cfg(unix)]
-            Self::Unix(stream) => return read_unix(stream.as_ref(), context, into),
-            Self::Tls(stream) => match &stream.get_ref().0.stream {
-                Stream::Tcp(stream) => stream,
-                #[cfg(unix)]
-                Stream::Unix(stream) => return read_unix(stream, context, into),
-            },
-        };
-        wire::poll_read(
-            context,
-            |context| tcp.poll_read_ready(context),
-            || tcp.try_read(into),
-        )
-    }
-
-    /// Closes the socket in one direction or both.
-    fn shut(&self, how: Shutdown) {
-        match self {
-            Self::Tcp(stream) => wire::shut(AsRef::<tokio::net::TcpStream>::as_ref(stream), how),
-            #[cfg(unix)]
-            Self::Unix(stream) => wire::shut(AsRef::<tokio::net::UnixStream>::as_ref(stream), how),
-            Self::Tls(stream) => match &stream.get_ref().0.stream {
-                Stream::Tcp(stream) => wire::shut(stream, how),
-                #[cfg(unix)]
-                Stream::Unix(stream) => wire::shut(stream, how),
-            },
-        }
-    }
-}
-
-#[cfg(unix)]
-fn read_unix(
-    stream: &tokio::net::UnixStream,
-    context: &mut Context<'_>,
-    into: &mut [u8],
-) -> Poll<io::Result<usize>> {
-    wire::poll_read(
-        context,
-        |context| stream.poll_read_ready(context),
-        || stream.try_read(into),
-    )
-}
-
 impl Line {
-    /// Sends what was gathered. To be called whenever the connection was worked
-    /// on, in the same task.
-    pub(crate) fn poll_send(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.lock().poll_send(context)
+    /// To be called whenever the connection is about to be worked on.
+    pub(crate) fn begin(&self) {
+        self.lock().begin();
+    }
+
+    /// Sends what was gathered, once others have had their turn. To be called
+    /// whenever the connection was worked on, in the same task.
+    pub(crate) fn poll_end(&self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.lock().poll_end(context)
     }
 
     /// Sends what was gathered, and then says that nothing more will come.
@@ -343,80 +214,6 @@ impl Line {
     }
 }
 
-impl Outgoing {
-    fn is_pending(&self) -> bool {
-        self.stuck || !self.gathered.is_empty() || self.stream.is_pending()
-    }
-
-    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.gone < self.gathered.len() {
-            let rest = &self.gathered[self.gone..];
-            let taken = ready!(self.stream.poll_write(context, rest))?;
-            self.all += taken as u64;
-            self.advance(taken)?;
-        }
-        self.stream.poll_flush(context)
-    }
-
-    /// Gathers it or sends it with what was gathered, and says how much of it
-    /// was taken.
-    fn poll_take(
-        &mut self,
-        context: &mut Context<'_>,
-        pieces: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let size = pieces.iter().map(|piece| piece.len()).sum();
-        if size == 0 {
-            return Poll::Ready(Ok(0));
-        }
-        loop {
-            if self.attended && self.gathered.len() + size <= GATHERED {
-                for piece in pieces {
-                    self.gathered.extend_from_slice(piece);
-                }
-                self.stuck = false;
-                return Poll::Ready(Ok(size));
-            }
-            let before = self.gathered.len() - self.gone;
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            slices[0] = IoSlice::new(&self.gathered[self.gone..]);
-            let mut count = 1;
-            for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-                if count == SLICES {
-                    break;
-                }
-                slices[count] = *piece;
-                count += 1;
-            }
-            let slices = &slices[usize::from(before == 0)..count];
-            let written = self.stream.poll_write_vectored(context, slices);
-            self.stuck = written.is_pending();
-            let written = ready!(written)?;
-            self.all += written as u64;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.advance(written.min(before))?;
-            if written > before {
-                return Poll::Ready(Ok(written - before));
-            }
-        }
-    }
-
-    /// Notes that so much of what was gathered has gone out.
-    fn advance(&mut self, taken: usize) -> io::Result<()> {
-        if taken == 0 && self.gone < self.gathered.len() {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        self.gone += taken;
-        if self.gone == self.gathered.len() {
-            self.gathered.clear();
-            self.gone = 0;
-        }
-        Ok(())
-    }
-}
-
 impl Drop for Attached {
     fn drop(&mut self) {
         self.0.0.parted.store(true, Ordering::Release);
@@ -493,9 +290,12 @@ impl AsyncWrite for Socket {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
+    use super::outgoing::SLICES;
     use super::*;
 
     async fn pair() -> (Socket, Line, TcpStream) {
@@ -505,6 +305,29 @@ mod tests {
         let transport = Transport::Plain(Wire::new(stream));
         let (socket, line) = cut(transport, First::default());
         (socket, line, client.unwrap())
+    }
+
+    /// Works on the connection until all has gone out.
+    async fn send(line: &Line) {
+        let sent = poll_fn(|context| {
+            line.begin();
+            line.poll_end(context)
+        });
+        sent.await.unwrap();
+    }
+
+    /// Works on the connection until this is done.
+    async fn worked_on<T>(line: &Line, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        poll_fn(|context| {
+            line.begin();
+            let done = work.as_mut().poll(context);
+            if done.is_pending() {
+                let _ = line.poll_end(context);
+            }
+            done
+        })
+        .await
     }
 
     fn nothing_to_read(client: &TcpStream) -> bool {
@@ -521,7 +344,7 @@ mod tests {
             socket.flush().await.unwrap();
         }
         assert!(line.is_pending() && nothing_to_read(&client));
-        poll_fn(|context| line.poll_send(context)).await.unwrap();
+        send(&line).await;
         assert!(!line.is_pending());
         let mut read = [0; 8];
         client.read_exact(&mut read).await.unwrap();
@@ -534,7 +357,7 @@ mod tests {
         let large: Vec<u8> = (0..16_u32 << 20).map(|at| (at % 251) as u8).collect();
         socket.write_all(b"head").await.unwrap();
         let stuck = tokio::time::timeout(Duration::from_millis(100), socket.write_all(&large));
-        assert!(stuck.await.is_err(), "nobody reads");
+        assert!(worked_on(&line, stuck).await.is_err(), "nobody reads");
         assert!(line.is_pending());
         // Whatever was taken before comes first; then it begins anew.
         let reading = tokio::spawn(async move {
@@ -542,7 +365,7 @@ mod tests {
             client.read_to_end(&mut all).await.unwrap();
             all
         });
-        socket.write_all(&large).await.unwrap();
+        worked_on(&line, socket.write_all(&large)).await.unwrap();
         socket.shutdown().await.unwrap();
         assert!(!line.is_pending());
         let all = reading.await.unwrap();
@@ -550,6 +373,20 @@ mod tests {
         assert_eq!(&all[..4], b"head");
         let cut = rest.len() - large.len();
         assert!(rest[..cut] == large[..cut] && rest[cut..] == large);
+    }
+
+    #[tokio::test]
+    async fn others_have_their_turn_before_anything_goes_out() {
+        for size in [5, 1 << 15] {
+            let (mut socket, line, client) = pair().await;
+            // Asks the system, not what the runtime has heard of it.
+            let client = client.into_std().unwrap();
+            let other = tokio::spawn(async move { client.peek(&mut [0]).is_err() });
+            let write = worked_on(&line, async { socket.write_all(&vec![7; size]).await });
+            write.await.unwrap();
+            send(&line).await;
+            assert!(other.await.unwrap(), "{size}");
+        }
     }
 
     #[tokio::test]
