@@ -391,16 +391,19 @@ impl Guarded {
 
     /// Lets go of the service, since the client will hear another end than its.
     pub(crate) fn abandon(&mut self, code: Code) {
+        // Before the body goes, for those in it who want to know why.
+        self.outcome.end(code);
         self.body.release();
         self.state = State::Ended(None);
-        self.outcome.end(code);
     }
 
     /// Ends the reply, and lets go of the service.
     fn end(&mut self, status: Status, trailers: HeaderMap) -> Part {
+        // Before the body goes, for those in it who want to know why.
+        let status = self.settle(status);
         self.body.release();
         self.state = State::Ended(None);
-        Part::End(self.settle(status), trailers)
+        Part::End(status, trailers)
     }
 
     /// What comes next; `None` after the end.

@@ -41,9 +41,9 @@ impl Held {
         let timer = tokio::spawn(async move {
             tokio::time::sleep_until(instant).await;
             if let Some(body) = lock(&held).take() {
-                drop(body);
                 // A reader that never comes back would pass for one that gave up.
                 outcome.end(Code::DeadlineExceeded);
+                drop(body);
             }
         });
         Self::Timed { body, timer }

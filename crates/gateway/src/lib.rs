@@ -27,6 +27,7 @@ mod held;
 mod linger;
 mod messages;
 mod metadata;
+mod on_demand;
 mod openapi;
 mod options;
 mod outcome;

@@ -132,13 +132,19 @@ pub(crate) fn vary(headers: &mut HeaderMap, name: HeaderName) {
     headers.append(header::VARY, name.into());
 }
 
+/// Headers of HTTP itself that a service may give an answer: under a prefix its
+/// clients would not find them (RFC 9110 §10.2.3, §11.6.1).
+fn belongs_to_answer(name: &str) -> bool {
+    matches!(name, "retry-after" | "www-authenticate")
+}
+
 /// Adds the metadata of a reply to the headers of a response, under a prefix.
 pub(crate) fn to_headers(metadata: &HeaderMap, prefix: &str, headers: &mut HeaderMap) {
     for (name, value) in metadata {
         if belongs_to_hop(name.as_str()) || belongs_to_protocol(name.as_str()) {
             continue;
         }
-        if prefix.is_empty() {
+        if prefix.is_empty() || belongs_to_answer(name.as_str()) {
             headers.append(name.clone(), value.clone());
         } else if let Ok(name) = HeaderName::try_from(format!("{prefix}{name}")) {
             headers.append(name, value.clone());
@@ -149,6 +155,19 @@ pub(crate) fn to_headers(metadata: &HeaderMap, prefix: &str, headers: &mut Heade
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_http_knows_needs_no_prefix() {
+        let mut metadata = HeaderMap::new();
+        for name in ["retry-after", "www-authenticate", "tenant"] {
+            metadata.insert(name, HeaderValue::from_static("1"));
+        }
+        let mut headers = HeaderMap::new();
+        to_headers(&metadata, "trailer-", &mut headers);
+        let mut names: Vec<&str> = headers.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["retry-after", "trailer-tenant", "www-authenticate"]);
+    }
 
     #[test]
     fn only_what_travels_becomes_metadata() {

@@ -42,6 +42,11 @@ pub struct Options {
     /// default. The service behind hears of it as of any deadline, and what a
     /// client says comes before it, also when that is longer.
     pub default_timeout: Option<Duration>,
+    /// Whether the body of a request waits until the service asks for its
+    /// message, also where it is to be read whole; `false` by default. A service
+    /// that refuses calls by their metadata then does so before anything is read
+    /// or complained of, and one that asks late holds up its client.
+    pub read_on_demand: bool,
     /// How JSON is read.
     pub read: ReadOptions,
     /// How JSON is written.
@@ -98,6 +103,7 @@ impl Default for Options {
             max_message_size: DEFAULT_MAX_MESSAGE_SIZE,
             max_reply_size: None,
             default_timeout: None,
+            read_on_demand: false,
             read: ReadOptions::default(),
             write: WriteOptions::default(),
             errors: None,

@@ -7,6 +7,7 @@
 //! figures for Prometheus ([`Metrics`]), recovery from panics ([`Recover`]),
 //! and an end that lets running calls finish. [`Health`] and [`reflection`] are
 //! gRPC services to be served beside one's own; [`logging`] sets up the logs.
+//! What a service wants of each of its calls, an [`interceptor`] does.
 //!
 //! What is served is not known here, nor where settings come from: the service
 //! is an argument, and so is every number.
@@ -40,6 +41,7 @@ mod error;
 mod forwarded;
 mod health;
 mod http;
+pub mod interceptor;
 mod limits;
 mod listener;
 pub mod logging;

@@ -11,6 +11,7 @@ use super::{accepted, get};
 use crate::call::{Call, Fault, Reply};
 use crate::compression::{Encoding, WORTHWHILE};
 use crate::messages::{ReplyReader, collect};
+use crate::on_demand::{OnDemand, take_headers};
 use crate::protocol::codec::Codec;
 use crate::protocol::{Core, Eventually, Exchange};
 use crate::route::Route;
@@ -59,27 +60,58 @@ impl Unary {
         }
     }
 
-    async fn message(&self, head: &Parts, body: Body) -> Result<Bytes, Status> {
-        let limit = self.core.options.max_message_size;
-        if self.by_get {
-            return get::message(head.uri.query().unwrap_or_default(), limit);
+    fn reading(&self) -> Reading {
+        Reading {
+            core: Arc::clone(&self.core),
+            route: Arc::clone(&self.route),
+            codec: self.codec,
+            by_get: self.by_get,
         }
-        let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING)?;
-        let body = collect(body, limit).await?;
-        encoding.decompress(body, limit)
+    }
+}
+
+/// All that it takes to make the message of a request.
+struct Reading {
+    core: Arc<Core>,
+    route: Arc<Route>,
+    codec: Codec,
+    by_get: bool,
+}
+
+impl Reading {
+    /// The message, framed.
+    async fn frame(self, head: &Parts, body: Body) -> Result<Body, Status> {
+        let limit = self.core.options.max_message_size;
+        let message = if self.by_get {
+            get::message(head.uri.query().unwrap_or_default(), limit)?
+        } else {
+            let encoding = Encoding::named(&head.headers, &header::CONTENT_ENCODING)?;
+            let body = collect(body, limit).await?;
+            encoding.decompress(body, limit)?
+        };
+        let frame = self.codec.decode(&self.core, self.route.input, &message)?;
+        Ok(Body::from(frame))
     }
 }
 
 impl Exchange for Unary {
-    fn call(&mut self, head: Parts, body: Body) -> Eventually<'_, Result<Call, Status>> {
+    fn call(&mut self, mut head: Parts, body: Body) -> Eventually<'_, Result<Call, Status>> {
         Box::pin(async move {
-            let message = self.message(&head, body).await?;
-            let frame = self.codec.decode(&self.core, self.route.input, &message)?;
+            let reading = self.reading();
+            let fault = Fault::default();
+            let (headers, messages) = if self.core.options.read_on_demand {
+                let headers = take_headers(&mut head);
+                let read = async move { reading.frame(&head, body).await };
+                (headers, OnDemand::body(read, fault.clone()))
+            } else {
+                let frame = reading.frame(&head, body).await?;
+                (head.headers, frame)
+            };
             Ok(Call {
                 uri: self.route.uri.clone(),
-                metadata: metadata::from_headers(head.headers),
-                messages: Body::from(frame),
-                fault: Fault::default(),
+                metadata: metadata::from_headers(headers),
+                messages,
+                fault,
             })
         })
     }

@@ -17,6 +17,7 @@ use super::{RestExchange, query};
 use crate::call::{Call, Fault, Messages};
 use crate::compression::{Encoding, SPOKEN};
 use crate::messages::{collect, next_data};
+use crate::on_demand::{OnDemand, take_headers};
 use crate::protocol::codec::invalid;
 use crate::protocol::{Core, media_type};
 use crate::route::{Binding, UpdateMask};
@@ -122,44 +123,79 @@ pub(super) fn content_encoding(
 /// The call that a request means.
 pub(super) async fn call(
     exchange: &mut RestExchange,
-    head: Parts,
+    mut head: Parts,
     body: Body,
 ) -> Result<Call, Status> {
-    let core = Arc::clone(&exchange.core);
-    let binding = Arc::clone(&exchange.binding);
-    let limit = core.options.max_message_size;
-    let too_large = exchange.too_large.clone();
-    let segments = exchange.segments.clone();
-    let body_says = has_body(&head, &binding);
-    let bound = Bound::new(core, &binding, segments, &head, body_says, too_large)?;
+    let reading = Reading {
+        core: Arc::clone(&exchange.core),
+        binding: Arc::clone(&exchange.binding),
+        segments: exchange.segments.clone(),
+        content: exchange.content,
+        too_large: exchange.too_large.clone(),
+    };
     let fault = Fault::default();
-    // Without a type it is JSON only if there is nothing.
-    let untyped = !head.headers.contains_key(header::CONTENT_TYPE) && binding.raw_request.is_none();
-    let messages = if !has_body(&head, &binding) {
-        Body::from(bound.message(None)?)
-    } else if !binding.route.streaming.from_client() {
-        let body = collect(body, limit)
-            .await
-            .map_err(|status| bound.too_large.note(status))?;
-        if untyped && !body.is_empty() {
-            // HTTP/2 need not say beforehand that there is a body.
-            return Err(not_json(""));
-        }
-        let body = exchange.content.decompress(body, limit);
-        let body = body.map_err(|status| bound.too_large.note(status))?;
-        Body::from(bound.message(Some(&body))?)
-    } else if binding.raw_request.is_some() {
-        Messages::body(Box::pin(bound.pieces(body)), fault.clone())
+    let (headers, messages) = if exchange.core.options.read_on_demand {
+        let headers = take_headers(&mut head);
+        let found = fault.clone();
+        let read = async move { reading.messages(&head, body, found).await };
+        (headers, OnDemand::body(read, fault.clone()))
     } else {
-        let splitter = Splitter::new(limit, is_lines(&media_type(&head)));
-        Messages::body(Box::pin(bound.values(body, splitter)), fault.clone())
+        let messages = reading.messages(&head, body, fault.clone()).await?;
+        (head.headers, messages)
     };
     Ok(Call {
-        uri: binding.route.uri.clone(),
-        metadata: metadata::from_headers(head.headers),
+        uri: exchange.binding.route.uri.clone(),
+        metadata: metadata::from_headers(headers),
         messages,
         fault,
     })
+}
+
+/// All that it takes to make messages of a request.
+struct Reading {
+    core: Arc<Core>,
+    binding: Arc<Binding>,
+    segments: Range<usize>,
+    /// How the body is encoded.
+    content: Encoding,
+    too_large: TooLarge,
+}
+
+impl Reading {
+    async fn messages(self, head: &Parts, body: Body, fault: Fault) -> Result<Body, Status> {
+        let Self {
+            core,
+            binding,
+            segments,
+            content,
+            too_large,
+        } = self;
+        let limit = core.options.max_message_size;
+        let body_says = has_body(head, &binding);
+        let bound = Bound::new(core, &binding, segments, head, body_says, too_large)?;
+        // Without a type it is JSON only if there is nothing.
+        let typed = head.headers.contains_key(header::CONTENT_TYPE);
+        let untyped = !typed && binding.raw_request.is_none();
+        Ok(if !body_says {
+            Body::from(bound.message(None)?)
+        } else if !binding.route.streaming.from_client() {
+            let body = collect(body, limit)
+                .await
+                .map_err(|status| bound.too_large.note(status))?;
+            if untyped && !body.is_empty() {
+                // HTTP/2 need not say beforehand that there is a body.
+                return Err(not_json(""));
+            }
+            let body = content.decompress(body, limit);
+            let body = body.map_err(|status| bound.too_large.note(status))?;
+            Body::from(bound.message(Some(&body))?)
+        } else if binding.raw_request.is_some() {
+            Messages::body(Box::pin(bound.pieces(body)), fault)
+        } else {
+            let splitter = Splitter::new(limit, is_lines(&media_type(head)));
+            Messages::body(Box::pin(bound.values(body, splitter)), fault)
+        })
+    }
 }
 
 fn content_type(head: &Parts) -> String {
