@@ -1,16 +1,94 @@
-//! The few calls that a client makes for itself, with messages as types.
+//! Calls with messages as types: the few that a client makes for itself, and
+//! [`unary`] for whoever has messages of `prost`.
 
 use std::future::poll_fn;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body::{Body as _, Frame};
-use portolan_rpc::{Body, BoxError, Code, Status, frame};
+use portolan_rpc::deadline::to_grpc;
+use portolan_rpc::{Body, BoxError, Code, Deadline, Status, frame};
 use prost::Message;
 use tokio::sync::mpsc;
+use tower_service::Service;
+
+/// What a call may cost whoever makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// How long it may take; for ever without one.
+    pub timeout: Option<Duration>,
+    /// The most bytes of the answer.
+    pub answer: usize,
+}
+
+/// Sends one message to an RPC, named as `/package.Service/Method`, and takes
+/// the one that it answers with.
+///
+/// # Errors
+/// When the call fails, or is answered with anything but one message that can be
+/// read.
+pub async fn unary<S, Q, A>(
+    channel: S,
+    path: &str,
+    metadata: &HeaderMap,
+    message: &Q,
+    bounds: Bounds,
+) -> Result<A, Status>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Error: Into<BoxError>,
+    Q: Message,
+    A: Message + Default,
+{
+    let answer = async {
+        let response = match bounds.timeout {
+            None => call(channel, path, metadata, message).await?,
+            Some(timeout) => {
+                let mut metadata = metadata.clone();
+                let value = HeaderValue::try_from(to_grpc(timeout));
+                metadata.insert("grpc-timeout", value.expect("digits and a letter"));
+                call(channel, path, &metadata, message).await?
+            }
+        };
+        let mut answers = Messages::of(response, bounds.answer)?;
+        let answer = answers.next().await?;
+        // The status comes behind the message.
+        if answer.is_some() && answers.next().await?.is_some() {
+            let message = "the server answered with more than one message";
+            return Err(Status::new(Code::Internal, message));
+        }
+        answer.ok_or_else(|| Status::new(Code::Internal, "the server answered with no message"))
+    };
+    match bounds.timeout {
+        None => answer.await,
+        Some(timeout) => tokio::time::timeout(timeout, answer)
+            .await
+            .unwrap_or_else(|_| Err(Deadline::exceeded())),
+    }
+}
+
+/// Makes a call of one message.
+pub(crate) async fn call<S>(
+    mut channel: S,
+    path: &str,
+    metadata: &HeaderMap,
+    message: &impl Message,
+) -> Result<Response<Body>, Status>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+    S::Error: Into<BoxError>,
+{
+    poll_fn(|context| channel.poll_ready(context))
+        .await
+        .map_err(|error| status_of(error.into()))?;
+    let request = request(path, metadata, Body::from(encode(message)));
+    let response = channel.call(request).await;
+    response.map_err(|error| status_of(error.into()))
+}
 
 /// A request of such a call.
 pub(crate) fn request(path: &str, metadata: &HeaderMap, body: Body) -> Request<Body> {

@@ -47,6 +47,16 @@ fn help_of_memory_export() {
 }
 
 #[test]
+fn help_of_health() {
+    insta::assert_snapshot!(help(&["health"]));
+}
+
+#[test]
+fn help_of_tls_self_signed() {
+    insta::assert_snapshot!(help(&["tls", "self-signed"]));
+}
+
+#[test]
 fn the_version_is_the_crate_s() {
     let output = run(["--version"]);
     assert_eq!(

@@ -7,16 +7,13 @@ use std::time::Duration;
 use http::HeaderMap;
 use http_body::Frame;
 use portolan_rpc::{Body, Code, Deadline, Status};
-use prost::Message;
 
 use super::Subchannel;
 use super::subchannel::Watched;
+use crate::health::{self, LIMIT, Request, Response, WATCH};
 use crate::transport::{Head, Incoming, Upload};
 use crate::typed::{self, Messages};
 
-const WATCH: &str = "/grpc.health.v1.Health/Watch";
-/// What a health message may have.
-const LIMIT: usize = 64 * 1024;
 /// How long to wait after a watch that broke off, while the connection stands.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -29,21 +26,6 @@ pub(super) enum Health {
     Serving,
     NotServing,
 }
-
-#[derive(Clone, PartialEq, Message)]
-struct Request {
-    #[prost(string, tag = "1")]
-    service: String,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct Response {
-    #[prost(int32, tag = "1")]
-    status: i32,
-}
-
-/// `SERVING` of `grpc.health.v1.HealthCheckResponse.ServingStatus`.
-const SERVING: i32 = 1;
 
 /// Watches for as long as there are connections to the address.
 pub(super) async fn watch(subchannel: Weak<Subchannel>, service: String) {
@@ -108,7 +90,7 @@ async fn ask(
     };
     loop {
         let health = match messages.next().await {
-            Ok(Some(response)) if response.status == SERVING => Health::Serving,
+            Ok(Some(response)) if response.health() == health::Health::Serving => Health::Serving,
             Ok(Some(_)) => Health::NotServing,
             Ok(None) => return Status::new(Code::Unavailable, "the server ended it"),
             Err(status) => return status,

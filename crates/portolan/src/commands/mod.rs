@@ -3,9 +3,12 @@
 mod check;
 mod config;
 mod gateway;
+mod health;
 mod memory;
 mod openapi;
 pub(crate) mod serve;
+mod target;
+mod tls;
 
 use std::process::ExitCode;
 
@@ -26,6 +29,10 @@ pub(crate) enum Command {
     Openapi(Box<openapi::Arguments>),
     /// Move memories in and out of a running server
     Memory(memory::Arguments),
+    /// Ask a server whether it is in service, and say so by the exit code
+    Health(Box<health::Arguments>),
+    /// Make certificates to try TLS out with
+    Tls(tls::Arguments),
 }
 
 impl Command {
@@ -37,6 +44,8 @@ impl Command {
             Self::Config(arguments) => config::run(arguments),
             Self::Openapi(arguments) => openapi::run(*arguments),
             Self::Memory(arguments) => memory::run(arguments),
+            Self::Health(arguments) => health::run(*arguments),
+            Self::Tls(arguments) => tls::run(arguments),
         }
     }
 }
