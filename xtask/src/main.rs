@@ -7,6 +7,7 @@ mod apt;
 mod bench;
 mod conformance;
 mod fuzz;
+mod go;
 mod openapi;
 mod portable;
 mod process;

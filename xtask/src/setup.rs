@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::apt;
+use crate::go;
 use crate::process::{Toolchain, command, run_quietly};
 use crate::repository::Repository;
 use crate::steps::Steps;
@@ -18,17 +19,12 @@ const CONTRACTS: [&str; 2] = [
     "somafractalmemory/v1/metrics.proto",
 ];
 
-/// The Go suite's module, and below it the generated package: together the path
-/// that the integration guide's Go example imports.
-const GO_MODULE: &str = "somafractalmemory";
-const GO_PACKAGE: &str = "somafractalmemory/v1";
-
 /// Sets everything up; whether all of it passed.
 pub(crate) fn all(repository: &Repository, steps: &mut Steps) -> bool {
     python(repository, steps)
         && node(repository, steps)
         && browser(repository, steps)
-        && go(repository, steps)
+        && go::set_up(repository, steps)
 }
 
 /// The Python environment, which also carries the `protoc` that the other two
@@ -122,67 +118,13 @@ fn packages(repository: &Repository, suite: &str) -> Result<()> {
     )
 }
 
-/// The Go modules, the two plugins and the generated package.
-pub(crate) fn go(repository: &Repository, steps: &mut Steps) -> bool {
-    let folder = repository.clients().join("go");
-    steps.run("set up go", || {
-        Toolchain::GO.check()?;
-        mirror(&repository.suite("go"), &folder)?;
-        let lists = [folder.join("go.mod"), folder.join("go.sum")];
-        let stamp = Stamp::new(repository, "go", &lists)?;
-        let plugins = ["protoc-gen-go", "protoc-gen-go-grpc"];
-        let there = plugins.iter().all(|name| plugin(repository, name).exists());
-        if !(stamp.holds() && there) {
-            run_quietly(go_command(repository).args(["mod", "download"]))?;
-            run_quietly(
-                go_command(repository)
-                    .args(["install", "tool"])
-                    .env("GOBIN", repository.clients().join("bin")),
-            )?;
-            stamp.set()?;
-        }
-        let mut protoc = protoc(repository);
-        for (name, flag) in plugins.iter().zip(["go", "go-grpc"]) {
-            let path = plugin(repository, name);
-            protoc.arg(format!("--plugin={name}={}", path.display()));
-            protoc.arg(format!("--{flag}_out={}", folder.display()));
-            protoc.arg(format!("--{flag}_opt=module={GO_MODULE}"));
-            for contract in CONTRACTS {
-                protoc.arg(format!("--{flag}_opt=M{contract}={GO_PACKAGE}"));
-            }
-        }
-        run_quietly(protoc.args(CONTRACTS))
-    })
-}
-
-/// `go` in the suite's module.
-pub(crate) fn go_command(repository: &Repository) -> std::process::Command {
-    go_in(repository, &repository.clients().join("go"))
-}
-
-/// `go` in a folder. Modules are kept below the build folder, and writable, so
-/// that removing the folder works.
-pub(crate) fn go_in(repository: &Repository, folder: &Path) -> std::process::Command {
-    let mut flags = std::env::var("GOFLAGS").unwrap_or_default();
-    flags.push_str(" -modcacherw");
-    let mut go = command("go");
-    go.current_dir(folder)
-        .env("GOMODCACHE", repository.clients().join("go-modules"))
-        .env("GOFLAGS", flags.trim());
-    go
-}
-
 /// The protocol buffer compiler that comes with the Python environment.
-fn protoc(repository: &Repository) -> std::process::Command {
+pub(crate) fn protoc(repository: &Repository) -> std::process::Command {
     let mut protoc = command(repository.venv("python"));
     protoc
         .args(["-m", "grpc_tools.protoc"])
         .arg(format!("-I{}", repository.proto().display()));
     protoc
-}
-
-fn plugin(repository: &Repository, name: &str) -> PathBuf {
-    repository.clients().join("bin").join(name)
 }
 
 /// Copies the files of a suite, folders included, over an earlier copy. Files

@@ -4,6 +4,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -11,9 +12,10 @@ use anyhow::Result;
 use crate::bench;
 use crate::conformance;
 use crate::fuzz;
+use crate::go;
 use crate::openapi;
 use crate::portable;
-use crate::process::{Toolchain, command, run_quietly, run_within};
+use crate::process::{Toolchain, command, run_within};
 use crate::repository::Repository;
 use crate::server::Server;
 use crate::setup;
@@ -23,7 +25,7 @@ use crate::steps::Steps;
 const ADDRESS: &str = "PORTOLAN_ADDRESS";
 
 /// How long a client suite may take; the slowest needs seconds.
-const LIMIT: Duration = Duration::from_secs(300);
+pub(crate) const LIMIT: Duration = Duration::from_secs(300);
 
 /// How long cargo may take, which has to compile everything first: many times
 /// what a slow machine needs, and still an end.
@@ -127,7 +129,7 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     if chosen(Suite::Browser) && !setup::browser(repository, steps) {
         return;
     }
-    if chosen(Suite::Go) && !setup::go(repository, steps) {
+    if chosen(Suite::Go) && !go::set_up(repository, steps) {
         return;
     }
     if chosen(Suite::Curl) && !steps.run("find curl", || Toolchain::CURL.check()) {
@@ -223,22 +225,30 @@ fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<(
             let mut node = command("node");
             node.args(["--test", "--test-reporter=spec"])
                 .args(node_tests(&folder)?)
-                .env("PORTOLAN_PROTO", repository.proto())
                 .current_dir(folder);
             node
         }
         Suite::Go => {
-            let mut go = setup::go_command(repository);
-            // An answer from the cache would be one of another server.
-            run_quietly(setup::go_command(repository).args(["vet", "./..."]))?;
-            go.args(["test", "-count=1", "./..."]);
-            go
+            return go::CLIENTS
+                .iter()
+                .try_for_each(|module| module.test(repository, address));
         }
     };
+    run_within(LIMIT, told(&mut runner, repository, address))
+}
+
+/// Tells a runner of tests where the server is that it talks to, and what it
+/// needs to start others.
+pub(crate) fn told<'a>(
+    runner: &'a mut Command,
+    repository: &Repository,
+    address: &str,
+) -> &'a mut Command {
     runner
         .env(ADDRESS, address)
-        .env("PORTOLAN_CLIENTS", repository.clients());
-    run_within(LIMIT, &mut runner)
+        .env("PORTOLAN_BINARY", repository.binary())
+        .env("PORTOLAN_CLIENTS", repository.clients())
+        .env("PORTOLAN_PROTO", repository.proto())
 }
 
 /// The test files by name: what a folder or a pattern means to `node --test`

@@ -31,10 +31,14 @@ def generate_stubs() -> None:
     )
     # The tutorial's client has it beside itself.
     compile_to(folder, ROOT / "proto/user", "user.proto")
+    compile_to(folder, ROOT / "proto", "user/v1/user.proto")
+    # The skill's clients know this contract by another name: protoc takes
+    # `NAME=FILE` for a root with one file.
+    compile_to(folder, f"users.proto={ROOT / 'proto/users/v1/user.proto'}", "users.proto")
     sys.path.insert(0, str(folder))
 
 
-def compile_to(folder: Path, root: Path, *files: str) -> None:
+def compile_to(folder: Path, root: Path | str, *files: str) -> None:
     """Generates the stubs of contracts below a root."""
     code = protoc.main(
         [
@@ -55,6 +59,8 @@ def compile_to(folder: Path, root: Path, *files: str) -> None:
 generate_stubs()
 
 import grpc  # noqa: E402
+import users_pb2  # noqa: E402
+import users_pb2_grpc  # noqa: E402
 from somafractalmemory.v1 import memory_pb2_grpc, metrics_pb2_grpc  # noqa: E402
 
 
@@ -103,3 +109,18 @@ def memory(channel, namespace):
 @pytest.fixture
 def metrics(channel, namespace):
     return Here(metrics_pb2_grpc.MetricsStub(channel), namespace)
+
+
+@pytest.fixture
+def forgotten(channel):
+    """Removes the users that a test made: others expect those of the demo."""
+    stub = users_pb2_grpc.UserServiceStub(channel)
+
+    def ids() -> set[str]:
+        request = users_pb2.ListUsersRequest(page_size=1000)
+        return {user.id for user in stub.ListUsers(request, timeout=10)}
+
+    before = ids()
+    yield
+    for made in ids() - before:
+        stub.DeleteUser(users_pb2.DeleteUserRequest(id=made), timeout=10)

@@ -8,6 +8,7 @@ use anyhow::Result;
 
 use super::{build_apart, cargo};
 use crate::apt;
+use crate::go;
 use crate::process::{self, Toolchain, command, run_quietly};
 use crate::repository::Repository;
 use crate::setup::{self, Stamp};
@@ -63,12 +64,12 @@ fn go(repository: &Repository, peers: &Path, python: &Path) -> Result<PathBuf> {
     setup::mirror(peers, &folder)?;
     fs::create_dir_all(&programs)?;
     run_quietly(
-        setup::go_in(repository, &folder)
+        go::run_in(repository, &folder)
             .args(["install", "tool"])
             .env("GOBIN", &programs),
     )?;
     generate(repository, python, &programs, &folder)?;
-    let mut build = setup::go_in(repository, &folder);
+    let mut build = go::run_in(repository, &folder);
     build.arg("build").arg("-o").arg(&programs);
     run_quietly(build.args(GO_PROGRAMS.map(|name| format!("./{name}"))))?;
     stamp.set()?;

@@ -13,9 +13,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::go_tools::GoTools;
+use crate::go;
 use crate::process::{command, run, run_within};
 use crate::repository::Repository;
-use crate::setup;
 use crate::steps::Steps;
 
 /// What is installed of the suite.
@@ -105,9 +105,8 @@ struct Place {
 impl Place {
     /// The folder with the suite's contract, which comes with its sources.
     fn contract(&self, repository: &Repository) -> Result<PathBuf> {
-        let output = setup::go_command(repository)
+        let output = go::run_in(repository, &self.tools.folder)
             .args(["list", "-m", "-f", "{{.Dir}}", MODULE])
-            .current_dir(&self.tools.folder)
             .output()
             .context("`go` does not start")?;
         if !output.status.success() {

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
+use crate::go;
 use crate::process::{Toolchain, run_quietly};
 use crate::repository::Repository;
-use crate::setup;
 
 /// The files that lock their versions.
 const LOCKS: [&str; 2] = ["go.mod", "go.sum"];
@@ -49,10 +49,9 @@ impl GoTools {
             return Ok(());
         }
         run_quietly(
-            setup::go_command(repository)
+            go::run_in(repository, &self.folder)
                 .args(["install", "tool"])
-                .env("GOBIN", self.folder.join("bin"))
-                .current_dir(&self.folder),
+                .env("GOBIN", self.folder.join("bin")),
         )?;
         fs::write(stamp, locked).context("the set-up's stamp cannot be written")
     }

@@ -1,0 +1,5 @@
+# Client-side deadline
+response = stub.GetUser(
+    request,
+    timeout=5  # 5 seconds
+)

@@ -1,0 +1,122 @@
+//! The Go modules of the client suites: what they need, the code that is
+//! generated into them, and their tests.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use crate::process::{Toolchain, command, run_quietly, run_within};
+use crate::repository::Repository;
+use crate::setup::{Stamp, mirror, protoc};
+use crate::steps::Steps;
+use crate::suite::{self, LIMIT};
+
+/// A Go module with tests.
+pub(crate) struct Module {
+    /// Its folder among the client suites.
+    folder: &'static str,
+    /// The path that its packages begin with.
+    path: &'static str,
+    /// The contracts that code is generated from.
+    contracts: &'static [&'static str],
+    /// The package that they become.
+    package: &'static str,
+}
+
+/// The modules of the Go suite. The packages are those that the guides import.
+pub(crate) const CLIENTS: [Module; 2] = [
+    Module {
+        folder: "go",
+        path: "somafractalmemory",
+        contracts: &[
+            "somafractalmemory/v1/memory.proto",
+            "somafractalmemory/v1/metrics.proto",
+        ],
+        package: "somafractalmemory/v1",
+    },
+    Module {
+        folder: "microservices",
+        path: "github.com/myorg/api",
+        contracts: &["user/v1/user.proto"],
+        package: "github.com/myorg/api/gen/user/v1;userv1",
+    },
+];
+
+/// The plugins of the compiler, of the versions that the first module locks.
+const PLUGINS: [(&str, &str); 2] = [("protoc-gen-go", "go"), ("protoc-gen-go-grpc", "go-grpc")];
+
+/// Makes the modules ready for their tests.
+pub(crate) fn set_up(repository: &Repository, steps: &mut Steps) -> bool {
+    steps.run("set up go", || {
+        Toolchain::GO.check()?;
+        for module in &CLIENTS {
+            module.set_up(repository)?;
+        }
+        Ok(())
+    })
+}
+
+impl Module {
+    fn set_up(&self, repository: &Repository) -> Result<()> {
+        let folder = self.built(repository);
+        mirror(&repository.suite(self.folder), &folder)?;
+        let lists = [folder.join("go.mod"), folder.join("go.sum")];
+        let stamp = Stamp::new(repository, self.folder, &lists)?;
+        let there = PLUGINS
+            .iter()
+            .all(|(name, _)| plugin(repository, name).exists());
+        if !(stamp.holds() && there) {
+            run_quietly(run_in(repository, &folder).args(["mod", "download"]))?;
+            // A module without tools installs none.
+            run_quietly(
+                run_in(repository, &folder)
+                    .args(["install", "tool"])
+                    .env("GOBIN", repository.clients().join("bin")),
+            )?;
+            stamp.set()?;
+        }
+        let mut protoc = protoc(repository);
+        for (name, flag) in PLUGINS {
+            let program = plugin(repository, name);
+            protoc.arg(format!("--plugin={name}={}", program.display()));
+            protoc.arg(format!("--{flag}_out={}", folder.display()));
+            protoc.arg(format!("--{flag}_opt=module={}", self.path));
+            for contract in self.contracts {
+                protoc.arg(format!("--{flag}_opt=M{contract}={}", self.package));
+            }
+        }
+        run_quietly(protoc.args(self.contracts))
+    }
+
+    /// Looks for mistakes and runs the tests against the server at this address.
+    pub(crate) fn test(&self, repository: &Repository, address: &str) -> Result<()> {
+        let folder = self.built(repository);
+        run_quietly(run_in(repository, &folder).args(["vet", "./..."]))?;
+        let mut go = run_in(repository, &folder);
+        // An answer from the cache would be one of another server.
+        go.args(["test", "-count=1", "./..."]);
+        run_within(LIMIT, suite::told(&mut go, repository, address))
+    }
+
+    /// Where its copy is that is built.
+    fn built(&self, repository: &Repository) -> PathBuf {
+        repository.clients().join(self.folder)
+    }
+}
+
+/// `go` in a folder. Modules are kept below the build folder, and writable, so
+/// that removing the folder works.
+pub(crate) fn run_in(repository: &Repository, folder: &Path) -> Command {
+    let mut flags = std::env::var("GOFLAGS").unwrap_or_default();
+    flags.push_str(" -modcacherw");
+    let mut go = command("go");
+    go.current_dir(folder)
+        .env("GOMODCACHE", repository.clients().join("go-modules"))
+        .env("GOFLAGS", flags.trim());
+    go
+}
+
+fn plugin(repository: &Repository, name: &str) -> PathBuf {
+    repository.clients().join("bin").join(name)
+}
