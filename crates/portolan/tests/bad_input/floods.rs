@@ -199,6 +199,45 @@ fn a_rapid_reset_by_hand() {
     assert!(grown < 50 * 1024, "{grown} KiB");
 }
 
+/// Ten thousand calls that begin and never go on, as many on a connection as
+/// there may be.
+#[test]
+fn streams_that_stay_half_open() {
+    const STREAMS: u32 = 1000;
+    let folder = Folder::new();
+    let server = Server::start(&folder, &[]);
+    let (memory, threads) = (server.status("VmRSS"), server.status("Threads"));
+    let in_flight = || server.figure("portolan_requests_in_flight");
+    let block = fields([
+        (":method", "POST".to_owned()),
+        (":scheme", "http".to_owned()),
+        (":authority", "x".to_owned()),
+        (":path", "/users.v1.UserService/UploadUserData".to_owned()),
+        ("content-type", "application/grpc".to_owned()),
+        ("te", "trailers".to_owned()),
+    ]);
+    let begin = || {
+        let mut stream = connect(server.address());
+        let mut bytes = [PREFACE, &frame(SETTINGS, 0, 0, &[])].concat();
+        for index in 0..STREAMS {
+            // END_HEADERS, and no end of the stream.
+            bytes.extend(frame(HEADERS, 4, index * 2 + 1, &block));
+        }
+        stream.write_all(&bytes).unwrap();
+        stream
+    };
+    let clients: Vec<_> = (0..10).map(|_| begin()).collect();
+    until("all of them run", || in_flight() >= f64::from(10 * STREAMS));
+    let each = server.status("VmRSS").saturating_sub(memory) * 1024 / u64::from(10 * STREAMS);
+    assert!(each < 20_000, "{each} bytes for each");
+    assert!(server.status("Threads") <= threads + 8);
+    let answer = http1(server.address(), "GET /v1/users", &[], b"");
+    assert_eq!(answer.status, 200);
+    drop(clients);
+    until("they are forgotten", || in_flight() <= 2.0);
+    server.unharmed();
+}
+
 /// Hundreds of connections that say nothing hold up nobody else.
 #[test]
 fn connections_that_say_nothing() {

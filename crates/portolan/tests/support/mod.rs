@@ -2,6 +2,8 @@
 //! folder of its own.
 #![allow(dead_code, reason = "every test file uses its own part")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod disk;
 pub(crate) mod gate;
 pub(crate) mod wire;
 
