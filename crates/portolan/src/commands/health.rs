@@ -56,7 +56,7 @@ struct Report<'a> {
 /// Wrong use, as of the command line.
 const WRONG: u8 = 2;
 
-pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     // One thread is the sooner done.
     let runtime = Builder::new_current_thread().enable_all().build();
     let runtime = runtime.context("cannot start")?;
@@ -71,7 +71,7 @@ pub(super) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         let probe = Probe {
             server: arguments.target.name(),
             service: arguments.service.as_deref().unwrap_or_default(),
-            arguments: &arguments,
+            arguments,
         };
         if arguments.watch {
             probe.watch(channel).await

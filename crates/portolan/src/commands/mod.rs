@@ -44,7 +44,7 @@ impl Command {
             Self::Config(arguments) => config::run(arguments),
             Self::Openapi(arguments) => openapi::run(*arguments),
             Self::Memory(arguments) => memory::run(arguments),
-            Self::Health(arguments) => health::run(*arguments),
+            Self::Health(arguments) => health::run(&arguments),
             Self::Tls(arguments) => tls::run(arguments),
         }
     }
