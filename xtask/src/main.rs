@@ -49,6 +49,9 @@ Tasks:
   conformance differential
                      compare the transcoder with the protobuf of Python and of
                      JavaScript on random messages
+  conformance openapi
+                     call what the served OpenAPI document describes with
+                     schemathesis, for longer than the tests do
   conformance rules  call every google.api.http rule of googleapis through the
                      gateway; with --time only measure how fast a rule is found
   fuzz [TARGET…] [--seconds N]
@@ -92,6 +95,12 @@ fn main() -> ExitCode {
         ["conformance", "protobuf"] => conformance::protobuf::run_suite(&repository, &mut steps),
         ["conformance", "differential"] => {
             conformance::differential::run_suite(&repository, &mut steps);
+        }
+        ["conformance", "openapi"] => {
+            if suite::build(&repository, &mut steps) {
+                let effort = conformance::schemathesis::Effort::LONG;
+                conformance::schemathesis::run_suite(&repository, effort, &mut steps);
+            }
         }
         ["conformance", "rules"] => conformance::rules::run_suite(&repository, &mut steps),
         ["conformance", "rules", "--time"] => {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::bench;
-use crate::conformance;
+use crate::conformance::{self, schemathesis};
 use crate::fuzz;
 use crate::go;
 use crate::openapi;
@@ -160,14 +160,12 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
     if !clients && !chosen(Suite::Openapi) {
         return;
     }
-    let built = steps.run("build the server", || {
-        run_cargo(repository, &["build", "--locked", "--package", "portolan"])
-    });
-    if !built {
+    if !build(repository, steps) {
         return;
     }
     if chosen(Suite::Openapi) {
         openapi::run_suite(repository, steps);
+        schemathesis::run_suite(repository, schemathesis::Effort::SHORT, steps);
     }
     for suite in suites.iter().copied().filter(|suite| suite.has_clients()) {
         steps.run(&format!("{} clients", suite.name()), || {
@@ -184,6 +182,13 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
             );
         }
     }
+}
+
+/// Builds the binary that clients talk to.
+pub(crate) fn build(repository: &Repository, steps: &mut Steps) -> bool {
+    steps.run("build the server", || {
+        run_cargo(repository, &["build", "--locked", "--package", "portolan"])
+    })
 }
 
 /// Runs a suite of clients against a server that they reach through a gateway.

@@ -9,4 +9,5 @@ mod loader;
 pub(crate) mod packages;
 pub(crate) mod protobuf;
 pub(crate) mod rules;
+pub(crate) mod schemathesis;
 mod verdict;
