@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use clap::ValueEnum;
 
 use crate::contract::{DESCRIPTORS, SERVICE};
-use crate::process::{GATEWAY_CORE, Process, free_address};
+use benchmark_report::process::{MEASURED_CORE, Process, free_address};
 
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -99,7 +99,7 @@ impl Contender {
         // No peer writes a line per call.
         command.env("RUST_LOG", "warn");
         let log = programs.work.join(format!("{self:?}.log"));
-        let process = Process::start(&command, GATEWAY_CORE, json, &log)
+        let process = Process::start(&command, MEASURED_CORE, json, &log)
             .with_context(|| format!("{} does not start", self.title()))?;
         Ok(Gateway {
             contender: self,

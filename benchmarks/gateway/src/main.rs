@@ -10,7 +10,6 @@ mod gateway;
 mod goals;
 mod harbour;
 mod load;
-mod process;
 mod race;
 mod results;
 mod serve;
@@ -25,10 +24,10 @@ use anyhow::{Context, Result};
 use benchmark_report::{machine, page};
 use clap::{Parser, ValueEnum};
 
+use benchmark_report::process::{OTHER_CORE, Process, free_address};
 use contract::Route;
 use gateway::{Contender, Gateway, Programs};
 use load::Bodies;
-use process::{OTHER_CORE, Process, free_address};
 use results::Results;
 
 /// As `portolan` itself has it.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use benchmark_report::figures::median;
 
 use crate::gateway::{Contender, Gateway};
-use crate::load::Load;
+use benchmark_report::load::Load;
 
 /// One turn of one gateway.
 #[derive(Clone, Copy, Debug)]

@@ -8,33 +8,33 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
-use benchmark_report::usage;
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::usage;
 
 /// How long a program may take until it takes connections.
 const START: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// The core of the gateways.
-pub(crate) const GATEWAY_CORE: usize = 0;
-/// The core of the load and of what is behind the gateways.
-pub(crate) const OTHER_CORE: usize = 1;
+/// The core of the programs that are measured, one at a time.
+pub const MEASURED_CORE: usize = 0;
+/// The core of the load and of everything else.
+pub const OTHER_CORE: usize = 1;
 
 /// A running program that listens. Dropping it kills it.
-pub(crate) struct Process {
+pub struct Process {
     child: Child,
-    pub(crate) address: SocketAddr,
+    /// Where it takes connections.
+    pub address: SocketAddr,
 }
 
 impl Process {
     /// Starts a program on a core and waits until it takes connections at
     /// `address`. What it says goes into `log`.
-    pub(crate) fn start(
-        command: &Command,
-        core: usize,
-        address: SocketAddr,
-        log: &Path,
-    ) -> Result<Self> {
+    ///
+    /// # Errors
+    /// When it cannot be started, or does not listen in time.
+    pub fn start(command: &Command, core: usize, address: SocketAddr, log: &Path) -> Result<Self> {
         let file = File::create(log)?;
         let child = pinned(command, core)
             .stdin(Stdio::null())
@@ -60,12 +60,18 @@ impl Process {
     }
 
     /// Seconds of processor time that it has used so far.
-    pub(crate) fn processor_time(&self) -> Result<f64> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn processor_time(&self) -> Result<f64> {
         usage::processor_time(self.child.id())
     }
 
     /// Bytes of memory that it has.
-    pub(crate) fn resident(&self) -> Result<f64> {
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident(&self) -> Result<f64> {
         usage::resident(self.child.id())
     }
 }
@@ -80,7 +86,8 @@ impl Drop for Process {
 
 /// The same command, kept on one core. `taskset` becomes the program, so that
 /// its number is the program's.
-pub(crate) fn pinned(command: &Command, core: usize) -> Command {
+#[must_use]
+pub fn pinned(command: &Command, core: usize) -> Command {
     let mut pinned = Command::new("taskset");
     pinned
         .args(["--cpu-list", &core.to_string()])
@@ -95,7 +102,27 @@ pub(crate) fn pinned(command: &Command, core: usize) -> Command {
     pinned
 }
 
+/// Runs a command on the core of the load to its end, and gives what it says.
+///
+/// # Errors
+/// When it cannot be started, or fails.
+pub fn output(command: &Command) -> Result<String> {
+    let name = command.get_program().display().to_string();
+    let output = pinned(command, OTHER_CORE).output()?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(
+        output.status.success(),
+        "{name} ended with {}: {text}{}",
+        output.status,
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(text)
+}
+
 /// An address that nobody listens on, for programs that cannot choose one.
-pub(crate) fn free_address() -> Result<SocketAddr> {
+///
+/// # Errors
+/// When the system has none left.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }
