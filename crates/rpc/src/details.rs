@@ -40,3 +40,14 @@ pub fn of(status: &Status) -> Vec<Detail> {
         .map(|status| status.details)
         .unwrap_or_default()
 }
+
+/// The status with these details.
+#[must_use]
+pub fn attach(status: Status, details: Vec<Detail>) -> Status {
+    let whole = RpcStatus {
+        code: status.code() as i32,
+        message: status.message().to_owned(),
+        details,
+    };
+    status.with_details(whole.encode_to_vec().into())
+}

@@ -68,6 +68,34 @@ pub enum Error {
         /// The certificate, and where it is.
         certificate: String,
     },
+    /// A file with tokens, a secret or keys cannot be read.
+    #[error("cannot read the {what} {}: {reason}", path.display())]
+    AuthFile {
+        /// What it is to be, such as `secret`.
+        what: &'static str,
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        reason: String,
+    },
+    /// Tokens, a secret or keys are of no use.
+    #[error("cannot use the {what} of {place}: {reason}")]
+    AuthUnusable {
+        /// What they are, such as `tokens`.
+        what: &'static str,
+        /// Where they are from.
+        place: String,
+        /// What is wrong, without what is secret.
+        reason: String,
+    },
+    /// What methods are meant is not clear.
+    #[error("`{pattern}` is no pattern for methods: {reason}")]
+    AccessPattern {
+        /// As it was given.
+        pattern: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
     /// The origin of a web page is not one, nor a pattern for some.
     #[error("`{origin}` is no origin: {reason}")]
     Origin {

@@ -7,7 +7,8 @@
 //! figures for Prometheus ([`Metrics`]), recovery from panics ([`Recover`]),
 //! and an end that lets running calls finish. [`Health`] and [`reflection`] are
 //! gRPC services to be served beside one's own; [`logging`] sets up the logs.
-//! What a service wants of each of its calls, an [`interceptor`] does.
+//! What a service wants of each of its calls, an [`interceptor`] does; one of
+//! them is [`auth`], which asks who calls.
 //!
 //! What is served is not known here, nor where settings come from: the service
 //! is an argument, and so is every number.
@@ -33,6 +34,7 @@
 //! # }
 //! ```
 
+pub mod auth;
 mod calls;
 mod connection;
 mod cors;

@@ -5,6 +5,8 @@
 
 mod body;
 mod head;
+mod load_limit;
+mod rate_limit;
 mod service;
 mod sizes;
 mod watching;
@@ -19,6 +21,8 @@ use tower_layer::Layer;
 
 pub use body::InterceptedBody;
 pub use head::CallHead;
+pub use load_limit::LoadLimit;
+pub use rate_limit::{Per, RateLimit};
 pub use service::Intercepted;
 
 /// Sees every call before the service does.
