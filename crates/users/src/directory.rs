@@ -6,17 +6,19 @@ use std::{collections::VecDeque, pin::Pin, sync::Arc};
 
 use futures_core::Stream;
 use futures_util::stream;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     batch::{Batch, Creation},
-    documents::Documents,
+    document::DocumentId,
+    documents::{Documents, Joined},
     error::Error,
     feed::{Feed, Subscription},
     page::PageSize,
-    rooms::Rooms,
+    rooms::{Message, RoomName, Rooms},
     settings::Settings,
-    store::{SqliteStore, Store},
+    store::{Database, Ears, Files, FolderFiles, PostgresStore, SqliteStore, Store},
     uploads::Uploads,
     user::{NewUser, Status, SyncUser, Synced, User, UserChange, UserId},
 };
@@ -77,18 +79,45 @@ impl Directory {
     /// # Errors
     /// When the folder cannot be used: [`Error`] says for which reason.
     pub fn open(settings: &Settings) -> Result<Self, Error> {
-        let store: Arc<dyn Store> = Arc::new(SqliteStore::open(settings)?);
+        let store = Arc::new(SqliteStore::open(settings)?);
         // Behind the store, which holds the folder.
-        let uploads = Uploads::open(&settings.data)?;
-        Ok(Self {
+        let files = Arc::new(FolderFiles::open(&settings.data)?);
+        Ok(Self::over(
+            store,
+            files,
+            Rooms::default(),
+            Joined::default(),
+        ))
+    }
+
+    /// Uses a PostgreSQL database, in which it makes its tables if they are
+    /// missing. Several processes may use the same, and are one directory then.
+    /// Only within a tokio runtime.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] says why the database cannot be used.
+    pub async fn connect(database: &Database) -> Result<Self, Error> {
+        let (rooms, joined) = (Rooms::default(), Joined::default());
+        let ears = Here {
+            rooms: rooms.clone(),
+            joined: joined.clone(),
+        };
+        let store = PostgresStore::connect(database, Arc::new(ears)).await?;
+        let rooms = rooms.through(store.line());
+        let files = store.files();
+        Ok(Self::over(Arc::new(store), files, rooms, joined))
+    }
+
+    fn over(store: Arc<dyn Store>, files: Arc<dyn Files>, rooms: Rooms, joined: Joined) -> Self {
+        Self {
             feed: Arc::new(Feed::new(store.clone())),
-            rooms: Rooms::default(),
-            documents: Documents::new(store.clone()),
-            uploads,
+            rooms,
+            documents: Documents::new(store.clone(), joined),
+            uploads: Uploads::new(files),
             store,
             max_answer: MAX_ANSWER,
             ending: CancellationToken::new(),
-        })
+        }
     }
 
     /// Bounds the answers of batches and whole lists, through this and through
@@ -214,9 +243,18 @@ impl Directory {
 
     /// Watches what changes after this: of these users, or of all if there are
     /// none. Only within a tokio runtime.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub async fn watch(&self, users: Vec<UserId>) -> Result<Subscription, Error> {
+        self.feed.subscribe(users).await
+    }
+
+    /// Whether the store can be reached, now and whenever that changes. One in a
+    /// data folder always can.
     #[must_use]
-    pub fn watch(&self, users: Vec<UserId>) -> Subscription {
-        self.feed.subscribe(users)
+    pub fn standing(&self) -> watch::Receiver<bool> {
+        self.store.standing()
     }
 
     /// The rooms in which people talk.
@@ -258,6 +296,34 @@ impl Directory {
         self.end_streams();
         self.feed.close();
         self.store.close().await
+    }
+}
+
+/// Those here who hear of what other processes do.
+struct Here {
+    rooms: Rooms,
+    joined: Joined,
+}
+
+impl Ears for Here {
+    fn edited(&self, document: &DocumentId, revision: i64) {
+        self.joined.edited(document, revision);
+    }
+
+    fn open_documents(&self) -> Vec<DocumentId> {
+        self.joined.documents()
+    }
+
+    fn said(&self, room: &RoomName, message: Message) {
+        self.rooms.hear(room, message);
+    }
+
+    fn cut(&self) {
+        self.rooms.cut();
+    }
+
+    fn mended(&self) {
+        self.rooms.mend();
     }
 }
 

@@ -1,10 +1,10 @@
 //! Who writes which document, and how everybody learns what was written: each
 //! reads the operations from the store, in their one order, when told that
-//! there are new ones.
+//! there are new ones, by somebody here or in another process over the store.
 
 use std::{
     collections::{HashMap, VecDeque},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::watch;
@@ -26,10 +26,13 @@ const SERVER: &str = "server";
 #[derive(Clone)]
 pub struct Documents {
     store: Arc<dyn Store>,
-    /// The newest revision that anybody here knows, of documents that somebody
-    /// has joined.
-    joined: Arc<Mutex<HashMap<DocumentId, watch::Sender<i64>>>>,
+    joined: Joined,
 }
+
+/// The newest revision that anybody here knows, of documents that somebody has
+/// joined. Clones share it.
+#[derive(Clone, Default)]
+pub(crate) struct Joined(Arc<Mutex<HashMap<DocumentId, watch::Sender<i64>>>>);
 
 /// Somebody who writes a document; dropping it is leaving.
 pub struct Editor {
@@ -43,11 +46,8 @@ pub struct Editor {
 }
 
 impl Documents {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self {
-            store,
-            joined: Arc::default(),
-        }
+    pub(crate) fn new(store: Arc<dyn Store>, joined: Joined) -> Self {
+        Self { store, joined }
     }
 
     /// Joins a document: its text comes first, if it has one, and then every
@@ -57,7 +57,7 @@ impl Documents {
     /// When the store cannot be read.
     pub async fn join(&self, document: DocumentId) -> Result<Editor, Error> {
         let newest = {
-            let mut joined = self.lock();
+            let mut joined = self.joined.lock();
             let sender = joined
                 .entry(document.clone())
                 .or_insert_with(|| watch::channel(0).0);
@@ -87,9 +87,28 @@ impl Documents {
         }
         Ok(editor)
     }
+}
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<DocumentId, watch::Sender<i64>>> {
-        self.joined.lock().unwrap_or_else(PoisonError::into_inner)
+impl Joined {
+    /// Notes that there is this revision.
+    pub(crate) fn edited(&self, document: &DocumentId, revision: i64) {
+        if let Some(newest) = self.lock().get(document) {
+            // Others may have been quicker to say so of a later one.
+            newest.send_if_modified(|newest| {
+                let newer = revision > *newest;
+                *newest = revision.max(*newest);
+                newer
+            });
+        }
+    }
+
+    /// The documents that somebody has joined.
+    pub(crate) fn documents(&self) -> Vec<DocumentId> {
+        self.lock().keys().cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<DocumentId, watch::Sender<i64>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,14 +136,7 @@ impl Editor {
     /// [`Error::DocumentFull`].
     pub async fn submit(&self, proposal: Proposal) -> Result<i64, Error> {
         let revision = self.documents.store.edit(&self.document, proposal).await?;
-        if let Some(newest) = self.documents.lock().get(&self.document) {
-            // Others may have been quicker to say so of a later one.
-            newest.send_if_modified(|newest| {
-                let newer = revision > *newest;
-                *newest = revision.max(*newest);
-                newer
-            });
-        }
+        self.documents.joined.edited(&self.document, revision);
         Ok(revision)
     }
 
@@ -166,7 +178,7 @@ impl Editor {
 impl Drop for Editor {
     /// The last one to leave takes the entry away.
     fn drop(&mut self) {
-        let mut joined = self.documents.lock();
+        let mut joined = self.documents.joined.lock();
         self.newest = None;
         if joined
             .get(&self.document)
@@ -188,7 +200,8 @@ mod tests {
 
     fn documents(folder: &tempfile::TempDir) -> Documents {
         let settings = Settings::new(folder.path());
-        Documents::new(Arc::new(SqliteStore::open(&settings).unwrap()))
+        let store = SqliteStore::open(&settings).unwrap();
+        Documents::new(Arc::new(store), Joined::default())
     }
 
     fn minutes() -> DocumentId {
@@ -246,7 +259,7 @@ mod tests {
         assert_eq!(carol.next().await.unwrap().revision, 3);
         assert_eq!(alice.next().await.unwrap().operation.text, "!");
         drop((alice, bob, carol, other));
-        assert!(documents.lock().is_empty());
+        assert!(documents.joined.lock().is_empty());
     }
 
     #[tokio::test]

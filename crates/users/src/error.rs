@@ -135,6 +135,25 @@ pub enum Error {
     /// The data folder or the database in it failed us.
     #[error(transparent)]
     Store(Fault),
+    /// The database is away, or has given no answer in time. A write may have
+    /// been done all the same.
+    #[error("the database of the users does not answer; try again in a moment")]
+    Unavailable,
+    /// The database has no room for more.
+    #[error("the disk of the users' database is full; free some space there and try again")]
+    DatabaseFull,
+    /// The database failed in a way that has no name above.
+    #[error("the users' database failed: {reason}")]
+    Database {
+        /// What it says, without what was asked of it.
+        reason: String,
+    },
+    /// The database cannot be used, which was found out at the start.
+    #[error("{0}")]
+    Unusable(String),
+    /// Nothing came of a file for so long that the rest of it was let go.
+    #[error("nothing came of the file for too long and nothing of it is kept; send it again")]
+    UploadForgotten,
 }
 
 impl Error {

@@ -5,6 +5,7 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use tokio::{
@@ -26,6 +27,9 @@ pub const MAX_BEHIND: u64 = 10_000;
 
 /// How many changes are read at a time.
 const READING: usize = 500;
+
+/// How long a store that is away is left alone.
+const AWAY: Duration = Duration::from_millis(200);
 
 /// Changes on their way to those who watch; or why some were lost.
 type Told = Result<Arc<Change>, Error>;
@@ -62,26 +66,36 @@ impl Feed {
     }
 
     /// Watches what changes after this.
-    pub(crate) fn subscribe(&self, users: Vec<UserId>) -> Subscription {
-        let newest = self.store.newest();
+    pub(crate) async fn subscribe(&self, users: Vec<UserId>) -> Result<Subscription, Error> {
+        let changes = self.listen();
+        // Asked for behind the subscription: what comes after it is told. What
+        // another process did before may be told here later, and is left out.
+        let after = match changes {
+            Some(_) => self.store.now().await?,
+            None => 0,
+        };
+        Ok(Subscription {
+            changes,
+            after,
+            users: users.into_iter().collect(),
+        })
+    }
+
+    fn listen(&self) -> Option<broadcast::Receiver<Told>> {
         let mut reader = self.reader.lock().unwrap_or_else(PoisonError::into_inner);
         if matches!(*reader, Reader::Idle) {
             // Room for those who are behind, and for what comes while they are
             // told so.
             let (sender, _) = broadcast::channel(MAX_BEHIND as usize + READING);
-            let task = tokio::spawn(read(self.store.clone(), newest.clone(), sender.clone()));
-            *reader = Reader::Running(sender, task);
+            let newest = self.store.newest();
+            // From here on, not from when the task begins.
+            let after = *newest.borrow();
+            let reading = read(self.store.clone(), newest, after, sender.clone());
+            *reader = Reader::Running(sender, tokio::spawn(reading));
         }
-        let changes = match &*reader {
+        match &*reader {
             Reader::Running(sender, _) => Some(sender.subscribe()),
             Reader::Idle | Reader::Closed => None,
-        };
-        // Read behind the subscription: what comes after it is told.
-        let after = *newest.borrow();
-        Subscription {
-            changes,
-            after,
-            users: users.into_iter().collect(),
         }
     }
 
@@ -130,9 +144,9 @@ impl Subscription {
 async fn read(
     store: Arc<dyn Store>,
     mut newest: watch::Receiver<Sequence>,
+    mut after: Sequence,
     subscribers: broadcast::Sender<Told>,
 ) {
-    let mut after = *newest.borrow_and_update();
     loop {
         let until = *newest.borrow_and_update();
         while after < until {
@@ -154,6 +168,11 @@ async fn tell(
     let behind = || Error::BehindChanges { max: MAX_BEHIND };
     let changes = match store.changes(after, READING).await {
         Ok(changes) => changes,
+        // They are there when it is back, and are told then.
+        Err(Error::Unavailable) => {
+            tokio::time::sleep(AWAY).await;
+            return after;
+        }
         Err(error) => {
             tracing::warn!(%error, "changes could not be read");
             drop(subscribers.send(Err(error)));
@@ -200,9 +219,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(&Settings::new(folder.path())).unwrap();
         create(&directory, 0, 3).await;
-        let mut all = directory.watch(Vec::new());
+        let mut all = directory.watch(Vec::new()).await.unwrap();
         let id = UserId::new(2).unwrap();
-        let mut one = directory.watch(vec![id]);
+        let mut one = directory.watch(vec![id]).await.unwrap();
         create(&directory, 3, 2).await;
         let change = UserChange {
             name: Some(Name::new("y").unwrap()),
@@ -227,7 +246,7 @@ mod tests {
         }
         directory.close().await.unwrap();
         assert!(matches!(all.next().await, Err(Error::Ending)));
-        let mut late = directory.watch(Vec::new());
+        let mut late = directory.watch(Vec::new()).await.unwrap();
         assert!(matches!(late.next().await, Err(Error::Ending)));
     }
 
@@ -235,8 +254,8 @@ mod tests {
     async fn one_may_fall_ten_thousand_changes_behind_and_no_more() {
         let folder = tempfile::tempdir().unwrap();
         let directory = Directory::open(&Settings::new(folder.path())).unwrap();
-        let mut slow = directory.watch(Vec::new());
-        let mut other = directory.watch(Vec::new());
+        let mut slow = directory.watch(Vec::new()).await.unwrap();
+        let mut other = directory.watch(Vec::new()).await.unwrap();
         create(&directory, 0, MAX_BEHIND).await;
         // The other has heard of all of them; so they wait for the slow one.
         for i in 1..=MAX_BEHIND {

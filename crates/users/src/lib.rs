@@ -35,9 +35,9 @@ pub use self::{
     feed::{MAX_BEHIND, Subscription},
     page::PageSize,
     proto::FILE_DESCRIPTOR_SET,
-    rooms::{MAX_MESSAGE, Message, Participant, ROOMS, RoomName, Rooms, WAITING},
+    rooms::{MAX_MESSAGE, Message, Participant, ROOMS, RoomName, Rooms, Saying, WAITING},
     settings::Settings,
-    store::{Change, ChangeKind},
+    store::{Change, ChangeKind, Database},
     uploads::{FileFacts, MAX_FILE, Stored, Upload, Uploads},
     user::{
         Age, Email, Metadata, Moment, Name, NewUser, Role, Status, SyncUser, Synced, Tags, User,

@@ -1,8 +1,11 @@
 //! Rooms in which people talk: a message goes to everybody who is in the room
-//! when it is said, the one who says it included. Nothing is kept.
+//! when it is said, the one who says it included. Nothing is kept. Where several
+//! processes share a store, it goes by way of the store, and all hear the same
+//! in the same order.
 
 use std::{
     collections::HashMap,
+    fmt,
     pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -13,9 +16,12 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
+use futures_util::future::BoxFuture;
+
 use crate::{
     document::Author,
     error::{Error, Invalid},
+    store::Line,
     user::Moment,
 };
 
@@ -71,6 +77,13 @@ impl Default for RoomName {
     }
 }
 
+impl RoomName {
+    /// The name as text.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 /// What somebody said.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -83,9 +96,18 @@ pub struct Message {
 }
 
 /// All rooms with people in them. Clones share them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Rooms {
-    rooms: Arc<Mutex<HashMap<RoomName, Arc<Room>>>>,
+    house: Arc<Mutex<House>>,
+    /// The way to the same rooms elsewhere, if there is an elsewhere.
+    line: Option<Arc<dyn Line>>,
+}
+
+#[derive(Debug, Default)]
+struct House {
+    rooms: HashMap<RoomName, Arc<Room>>,
+    /// What is said elsewhere is not heard here: nobody may think it is.
+    cut: bool,
 }
 
 /// A room.
@@ -101,6 +123,8 @@ struct Room {
 struct Places {
     next: u64,
     places: Vec<Place>,
+    /// Everybody was let go, since the way to the others is cut.
+    cut: bool,
 }
 
 #[derive(Debug)]
@@ -109,6 +133,14 @@ struct Place {
     messages: mpsc::Sender<Arc<Message>>,
     /// Since when others wait for this one.
     crowded: Option<Instant>,
+}
+
+/// Something that was said.
+pub enum Saying {
+    /// Everybody has it.
+    Done,
+    /// It goes by way of the store: everybody here has it when this is done.
+    Coming(BoxFuture<'static, Result<(), Error>>),
 }
 
 /// Somebody in a room; dropping it is leaving.
@@ -125,17 +157,21 @@ impl Rooms {
     /// Enters a room: what is said from now on is heard.
     ///
     /// # Errors
-    /// [`Error::TooManyRooms`].
+    /// [`Error::TooManyRooms`]; [`Error::Unavailable`] while what is said
+    /// elsewhere cannot be heard.
     pub fn enter(&self, name: RoomName) -> Result<Participant, Error> {
         let (sender, messages) = mpsc::channel(WAITING);
-        let mut rooms = self.lock();
-        if rooms.len() >= ROOMS && !rooms.contains_key(&name) {
+        let mut house = self.lock();
+        if house.cut {
+            return Err(Error::Unavailable);
+        }
+        if house.rooms.len() >= ROOMS && !house.rooms.contains_key(&name) {
             return Err(Error::TooManyRooms { max: ROOMS });
         }
-        let room = Arc::clone(rooms.entry(name.clone()).or_default());
+        let room = Arc::clone(house.rooms.entry(name.clone()).or_default());
         // Before the rooms are let go of: an empty one would be closed.
         let number = room.lock().enter(sender);
-        drop(rooms);
+        drop(house);
         Ok(Participant {
             rooms: self.clone(),
             name,
@@ -145,8 +181,57 @@ impl Rooms {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RoomName, Arc<Room>>> {
-        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The same rooms, in which everything goes this way.
+    pub(crate) fn through(self, line: Arc<dyn Line>) -> Self {
+        Self {
+            line: Some(line),
+            ..self
+        }
+    }
+
+    /// Gives a message to those who are in a room here.
+    pub(crate) fn hear(&self, name: &RoomName, message: Message) {
+        let room = self.lock().rooms.get(name).cloned();
+        if let Some(room) = room {
+            room.lock().say(&Arc::new(message));
+        }
+    }
+
+    /// Lets everybody go, and nobody in: what others say is missed.
+    pub(crate) fn cut(&self) {
+        let mut house = self.lock();
+        house.cut = true;
+        for (_, room) in house.rooms.drain() {
+            let mut places = room.lock();
+            places.cut = true;
+            places.places.clear();
+            drop(places);
+            room.heard.notify_waiters();
+        }
+    }
+
+    /// Lets people in again.
+    pub(crate) fn mend(&self) {
+        self.lock().cut = false;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, House> {
+        self.house.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rooms").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Saying {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Done => "Done",
+            Self::Coming(_) => "Coming",
+        })
     }
 }
 
@@ -212,11 +297,12 @@ impl Participant {
     }
 
     /// Says something to everybody in the room. Whoever says more than a little
-    /// waits for its [`Participant::turn`] each time.
+    /// waits for its [`Participant::turn`] each time, and for what it said
+    /// before to be done.
     ///
     /// # Errors
     /// When it is nothing, or too much.
-    pub fn say(&self, author: Author, content: String) -> Result<(), Invalid> {
+    pub fn say(&self, author: Author, content: String) -> Result<Saying, Invalid> {
         if content.is_empty() {
             return Err(Invalid::field("content", "content is required"));
         }
@@ -229,8 +315,11 @@ impl Participant {
             content,
             at: Moment::now(),
         };
+        if let Some(line) = &self.rooms.line {
+            return Ok(Saying::Coming(line.say(self.name.clone(), message)));
+        }
         self.room.lock().say(&Arc::new(message));
-        Ok(())
+        Ok(Saying::Done)
     }
 
     /// How many messages wait to be heard.
@@ -243,30 +332,33 @@ impl Participant {
     ///
     /// # Errors
     /// [`Error::BehindMessages`] for one who was let go, behind what was said
-    /// before that.
+    /// before that; [`Error::Unavailable`] when it was not to blame.
     pub async fn hear(&mut self) -> Result<Arc<Message>, Error> {
         let message = self.messages.recv().await;
         if self.messages.len() == CAUGHT_UP {
             self.room.heard.notify_waiters();
         }
-        message.ok_or(Error::BehindMessages)
+        message.ok_or_else(|| match self.room.lock().cut {
+            true => Error::Unavailable,
+            false => Error::BehindMessages,
+        })
     }
 }
 
 impl Drop for Participant {
     /// The last one to leave closes the room.
     fn drop(&mut self) {
-        let mut rooms = self.rooms.lock();
+        let mut house = self.rooms.lock();
         let mut places = self.room.lock();
         places.places.retain(|place| place.number != self.number);
         let empty = places.places.is_empty();
         drop(places);
         // One who was let go may find another room of this name.
         let same = |room: &Arc<Room>| Arc::ptr_eq(room, &self.room);
-        if empty && rooms.get(&self.name).is_some_and(same) {
-            rooms.remove(&self.name);
+        if empty && house.rooms.get(&self.name).is_some_and(same) {
+            house.rooms.remove(&self.name);
         }
-        drop(rooms);
+        drop(house);
         self.room.heard.notify_waiters();
     }
 }
@@ -323,7 +415,7 @@ mod tests {
             "too many messages waited for you; join again and read faster"
         );
         drop(silent);
-        assert_eq!(rooms.lock().len(), 1);
+        assert_eq!(rooms.lock().rooms.len(), 1);
     }
 
     #[tokio::test]
@@ -352,6 +444,31 @@ mod tests {
         assert_eq!(speaker.room.lock().places.len(), 1);
     }
 
+    #[tokio::test]
+    async fn when_the_way_to_others_is_cut_everybody_is_let_go() {
+        let rooms = Rooms::default();
+        let (mut alice, bob) = (lobby(&rooms), lobby(&rooms));
+        alice.say(author("alice"), "hello".into()).unwrap();
+        rooms.cut();
+        assert_eq!(alice.hear().await.unwrap().content, "hello");
+        assert!(matches!(alice.hear().await, Err(Error::Unavailable)));
+        let closed = rooms.enter(RoomName::default()).unwrap_err();
+        assert!(matches!(closed, Error::Unavailable));
+        rooms.mend();
+        let carol = lobby(&rooms);
+        // Who was let go is in no room any more.
+        drop((alice, bob));
+        rooms.hear(
+            &RoomName::default(),
+            Message {
+                author: author("elsewhere"),
+                content: "ahoy".into(),
+                at: Moment::now(),
+            },
+        );
+        assert_eq!(carol.waiting(), 1);
+    }
+
     #[test]
     fn rooms_are_named_counted_and_closed() {
         for bad in ["", "A", "a b", "ü", &"x".repeat(65)] {
@@ -364,9 +481,9 @@ mod tests {
         let error = rooms.enter(name(ROOMS)).unwrap_err();
         assert!(matches!(error, Error::TooManyRooms { max: ROOMS }));
         all.clear();
-        assert_eq!(rooms.lock().len(), 1);
+        assert_eq!(rooms.lock().rooms.len(), 1);
         drop(second);
-        assert_eq!(rooms.lock().len(), 0);
+        assert_eq!(rooms.lock().rooms.len(), 0);
     }
 
     #[test]

@@ -76,11 +76,14 @@ fn code(error: &Error) -> Code {
         | Error::BehindDocument { .. }
         | Error::TooManyRooms { .. }
         | Error::DocumentFull { .. }
+        | Error::DatabaseFull
         | Error::Store(Fault::Full { .. }) => Code::ResourceExhausted,
-        Error::TooLate { .. } => Code::Aborted,
-        Error::Ending | Error::Closed => Code::Unavailable,
+        Error::TooLate { .. } | Error::UploadForgotten => Code::Aborted,
+        Error::Ending | Error::Closed | Error::Unavailable | Error::Unusable(_) => {
+            Code::Unavailable
+        }
         Error::Store(Fault::Damaged { .. }) => Code::DataLoss,
-        Error::Store(_) => Code::Internal,
+        Error::Store(_) | Error::Database { .. } => Code::Internal,
     }
 }
 

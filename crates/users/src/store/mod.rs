@@ -1,20 +1,26 @@
 //! Where the directory is kept. [`Store`] says what every store can do, and is
 //! all that the rest of the crate knows of one; the embedded store is
-//! [`SqliteStore`]. A new kind of store is a folder here, and passes the suite
+//! [`SqliteStore`], and the one that several processes share
+//! [`PostgresStore`]. A new kind of store is a folder here, and passes the suite
 //! that all of them share.
 
+mod folder;
+mod postgres;
 mod sqlite;
 #[cfg(test)]
 mod suite;
 
 use async_trait::async_trait;
+use futures_util::future::BoxFuture;
 use tokio::sync::watch;
 
-pub(crate) use self::sqlite::SqliteStore;
+pub use self::postgres::Database;
+pub(crate) use self::{folder::FolderFiles, postgres::PostgresStore, sqlite::SqliteStore};
 use crate::{
     document::{Applied, Document, DocumentId, Proposal},
     error::Error,
     page::PageKey,
+    rooms::{Message, RoomName},
     user::{Moment, NewUser, SyncUser, Synced, User, UserChange, UserId},
 };
 
@@ -64,8 +70,14 @@ pub(crate) trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<User>, Error>;
 
-    /// The newest change that can be seen, now and whenever there is another.
+    /// The newest change that is known of here, now and whenever there is
+    /// another.
     fn newest(&self) -> watch::Receiver<Sequence>;
+
+    /// The newest change that any process has made.
+    async fn now(&self) -> Result<Sequence, Error> {
+        Ok(*self.newest().borrow())
+    }
 
     /// Changes after this one, in order: at most so many.
     async fn changes(&self, after: Sequence, limit: usize) -> Result<Changes, Error>;
@@ -86,8 +98,54 @@ pub(crate) trait Store: Send + Sync + 'static {
     /// store.
     fn page_key(&self) -> &PageKey;
 
+    /// Whether it can be reached, now and whenever that changes.
+    fn standing(&self) -> watch::Receiver<bool>;
+
     /// Finishes the writes that were begun. Reads and writes after this fail.
     async fn close(&self) -> Result<(), Error>;
+}
+
+/// Where files are kept.
+#[async_trait]
+pub(crate) trait Files: Send + Sync + 'static {
+    /// Begins a file.
+    async fn begin(&self) -> Result<Box<dyn Coming>, Error>;
+}
+
+/// A file that is coming in. Dropped, it leaves nothing behind.
+#[async_trait]
+pub(crate) trait Coming: Send {
+    /// Takes the next bytes.
+    async fn write(&mut self, bytes: Vec<u8>) -> Result<(), Error>;
+
+    /// Makes it durable under the SHA-256 of what is in it, and gives that in
+    /// hexadecimal.
+    async fn finish(self: Box<Self>) -> Result<String, Error>;
+}
+
+/// The way to people in the rooms of all processes over the same store.
+pub(crate) trait Line: Send + Sync + 'static {
+    /// Says this to everybody in the room: those who are in it here have it when
+    /// this is done.
+    fn say(&self, room: RoomName, message: Message) -> BoxFuture<'static, Result<(), Error>>;
+}
+
+/// What of this process has to hear what others over the same store do.
+pub(crate) trait Ears: Send + Sync + 'static {
+    /// Somebody has brought a document to this revision.
+    fn edited(&self, document: &DocumentId, revision: i64);
+
+    /// The documents that are being written here.
+    fn open_documents(&self) -> Vec<DocumentId>;
+
+    /// Somebody has said something in a room.
+    fn said(&self, room: &RoomName, message: Message);
+
+    /// From now on nothing is heard, until [`Ears::mended`].
+    fn cut(&self);
+
+    /// From now on everything is heard again.
+    fn mended(&self);
 }
 
 /// The number of a change.
@@ -133,4 +191,9 @@ pub enum ChangeKind {
     Updated,
     /// It was removed.
     Deleted,
+}
+
+/// Bytes as a name has them.
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

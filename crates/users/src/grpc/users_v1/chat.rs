@@ -2,6 +2,7 @@
 //! is said there comes out. It reads on when the client does, so whoever says
 //! more than it hears waits for itself.
 
+use futures_util::future::{BoxFuture, pending};
 use tokio_util::sync::CancellationToken;
 use tonic::{Status, Streaming};
 
@@ -10,7 +11,7 @@ use crate::{
     error::{Error, Invalid},
     grpc::timestamp,
     proto::users::v1::ChatMessage,
-    rooms::{Message, Participant},
+    rooms::{Message, Participant, Saying},
 };
 
 /// See the module.
@@ -20,6 +21,8 @@ pub(super) struct Talk {
     ending: CancellationToken,
     /// What the client wants to say when it is its turn.
     next: Option<ChatMessage>,
+    /// What it has said and does not have back yet.
+    coming: Option<BoxFuture<'static, Result<(), Error>>>,
     /// How many messages are still to be heard, when the client has said its
     /// last.
     left: Option<usize>,
@@ -36,6 +39,7 @@ impl Talk {
             participant,
             ending,
             next: None,
+            coming: None,
             left: None,
         }
     }
@@ -46,7 +50,7 @@ impl Talk {
                 return Ok(None);
             }
             let ending = self.ending.clone();
-            let done = self.left.is_some() || self.next.is_some();
+            let done = self.left.is_some() || self.next.is_some() || self.coming.is_some();
             let turn = self.participant.turn();
             tokio::select! {
                 // What was said is heard before more is said.
@@ -55,6 +59,10 @@ impl Talk {
                     let message = heard(&*message?);
                     self.left = self.left.map(|left| left - 1);
                     return Ok(Some((message, self)));
+                }
+                said = arrival(&mut self.coming) => {
+                    self.coming = None;
+                    said?;
                 }
                 () = turn, if self.next.is_some() => {
                     if let Some(message) = self.next.take() {
@@ -70,9 +78,20 @@ impl Talk {
         }
     }
 
-    fn say(&self, message: ChatMessage) -> Result<(), Invalid> {
+    fn say(&mut self, message: ChatMessage) -> Result<(), Invalid> {
         let author = Author::new(&message.user_id)?;
-        self.participant.say(author, message.content)
+        if let Saying::Coming(coming) = self.participant.say(author, message.content)? {
+            self.coming = Some(coming);
+        }
+        Ok(())
+    }
+}
+
+/// Waits until what was said has come back; for ever when nothing was.
+async fn arrival(coming: &mut Option<BoxFuture<'static, Result<(), Error>>>) -> Result<(), Error> {
+    match coming {
+        Some(coming) => coming.await,
+        None => pending().await,
     }
 }
 

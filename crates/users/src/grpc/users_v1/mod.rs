@@ -109,7 +109,7 @@ impl UserService for UserGrpc {
     ) -> Result<Response<Self::WatchUserChangesStream>, Status> {
         let users = watched(&request.get_ref().user_ids)?;
         let watching = Watching {
-            changes: self.directory.watch(users),
+            changes: self.directory.watch(users).await?,
             directory: self.directory.clone(),
         };
         let events = stream::try_unfold(watching, Watching::next);

@@ -169,6 +169,11 @@ impl Store for SqliteStore {
         &self.page_key
     }
 
+    fn standing(&self) -> watch::Receiver<bool> {
+        // A disk is never away, and its faults are told to whoever meets them.
+        watch::channel(true).1
+    }
+
     async fn close(&self) -> Result<(), Error> {
         self.readers.close();
         self.writer.close().await

@@ -19,7 +19,7 @@ fn fresh() -> (Arc<dyn Store>, TempDir) {
     (Arc::new(store), folder)
 }
 
-store_suite!(fresh());
+store_suite!(Some(fresh()));
 
 #[tokio::test]
 async fn everything_is_there_after_a_restart() {
