@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
+use benchmark_report::process::{MEASURED_CORE, Process, free_address};
+use benchmark_report::race::Racer;
 use clap::ValueEnum;
 
 use crate::contract::{DESCRIPTORS, SERVICE};
-use benchmark_report::process::{MEASURED_CORE, Process, free_address};
 
 /// Who takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -42,6 +43,22 @@ pub(crate) struct Gateway {
     pub(crate) process: Process,
     /// Where it takes gRPC, if it does.
     pub(crate) grpc: Option<SocketAddr>,
+}
+
+impl Racer for Gateway {
+    type Name = Contender;
+
+    fn name(&self) -> Contender {
+        self.contender
+    }
+
+    fn title(&self) -> String {
+        self.contender.title().to_owned()
+    }
+
+    fn process(&self) -> &Process {
+        &self.process
+    }
 }
 
 impl Contender {

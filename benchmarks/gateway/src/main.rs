@@ -10,7 +10,6 @@ mod gateway;
 mod goals;
 mod harbour;
 mod load;
-mod race;
 mod results;
 mod serve;
 mod streams;
@@ -21,10 +20,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
-use benchmark_report::{machine, page};
+use benchmark_report::process::{OTHER_CORE, Process, free_address};
+use benchmark_report::{machine, page, race};
 use clap::{Parser, ValueEnum};
 
-use benchmark_report::process::{OTHER_CORE, Process, free_address};
 use contract::Route;
 use gateway::{Contender, Gateway, Programs};
 use load::Bodies;

@@ -1,8 +1,12 @@
 //! What a run has found, and the figures that are derived from it.
 
+use benchmark_report::race::{self, Turn};
+
 use crate::gateway::Contender;
-use crate::race::{Turn, Turns};
 use crate::streams::Cost;
+
+/// The turns of one gateway.
+pub(crate) type Turns = race::Turns<Contender>;
 
 /// All of it; what was left out is empty.
 #[derive(Default)]

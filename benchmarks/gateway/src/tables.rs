@@ -5,8 +5,7 @@ use benchmark_report::{figures::short, page};
 use crate::contract::Route;
 use crate::gateway::Contender;
 use crate::goals;
-use crate::race::Turns;
-use crate::results::{Results, ratio};
+use crate::results::{Results, Turns, ratio};
 
 /// Everything that a run has to say.
 pub(crate) fn markdown(facts: &[(&str, String)], routes: &[Route], results: &Results) -> String {

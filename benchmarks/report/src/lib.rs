@@ -9,6 +9,7 @@ pub mod load;
 pub mod machine;
 pub mod page;
 pub mod process;
+pub mod race;
 pub mod usage;
 mod verdict;
 

@@ -129,8 +129,10 @@ impl Interceptor for Authentication {
         };
         match principal {
             Ok(principal) => {
-                if let Some(Rule::Scopes(scopes)) = rule {
-                    check(&principal, scopes)?;
+                if let Some(Rule::Scopes(scopes)) = rule
+                    && let Some(refusal) = lacking(&principal, scopes)
+                {
+                    return Err(refusal);
                 }
                 call.extensions_mut().insert(principal);
                 Ok(Admission::granted())
@@ -174,16 +176,14 @@ fn unauthenticated(sentence: &str, challenge: &str) -> Refusal {
     refusal.with("www-authenticate", challenge)
 }
 
-/// Whether the principal has all scopes (RFC 6750 §3.1, `insufficient_scope`).
-fn check(principal: &Principal, scopes: &[String]) -> Result<(), Refusal> {
-    let missing = scopes.iter().find(|scope| !principal.has_scope(scope));
-    let Some(missing) = missing else {
-        return Ok(());
-    };
+/// What to say of the first scope that the principal does not have, if there is
+/// one (RFC 6750 §3.1, `insufficient_scope`).
+fn lacking(principal: &Principal, scopes: &[String]) -> Option<Refusal> {
+    let missing = scopes.iter().find(|scope| !principal.has_scope(scope))?;
     let sentence = format!("this method needs the scope `{missing}`, which the token lacks");
     let challenge = format!("Bearer error=\"insufficient_scope\", scope=\"{missing}\"");
     let refusal = Refusal::from(Status::new(Code::PermissionDenied, sentence));
-    Err(refusal.with("www-authenticate", &challenge))
+    Some(refusal.with("www-authenticate", &challenge))
 }
 
 /// Seconds since 1970.
