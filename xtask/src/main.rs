@@ -35,6 +35,8 @@ Tasks:
   setup              make the Python venv, the Node packages, the browser and the
                      Go modules that the client suites need, under target/
   bench memory       measure the memory service
+  bench users        measure the users' service beside plain tonic, grpc-go and
+                     grpcio
   bench gateway      measure the gateway beside Envoy, grpc-gateway and vanguard-go
   bench transcode    measure the transcoder; with --instructions only count its
                      instructions and hold them against the baseline
@@ -81,6 +83,9 @@ fn main() -> ExitCode {
         },
         ["bench", "memory", rest @ ..] => {
             steps.run("bench memory", || bench::memory::run(&repository, rest));
+        }
+        ["bench", "users", rest @ ..] => {
+            steps.run("bench users", || bench::users::run(&repository, rest));
         }
         ["bench", "gateway", rest @ ..] => {
             steps.run("bench gateway", || bench::gateway::run(&repository, rest));

@@ -4,6 +4,7 @@
 pub(crate) mod gateway;
 pub(crate) mod memory;
 pub(crate) mod transcode;
+pub(crate) mod users;
 
 use std::process::Command;
 
