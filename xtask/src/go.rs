@@ -1,5 +1,5 @@
-//! The Go modules of the client suites: what they need, the code that is
-//! generated into them, and their tests.
+//! The Go modules with tests: what they need, the code that is generated into
+//! them, and their tests.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -14,11 +14,17 @@ use crate::suite::{self, LIMIT};
 
 /// A Go module with tests.
 pub(crate) struct Module {
-    /// Its folder among the client suites.
+    /// Its folder below `tests/`.
     folder: &'static str,
-    /// The path that its packages begin with.
+    /// What is generated into it.
+    code: Option<Code>,
+}
+
+/// Code that is generated.
+struct Code {
+    /// The path that the module's packages begin with.
     path: &'static str,
-    /// The contracts that code is generated from.
+    /// The contracts that it is generated from.
     contracts: &'static [&'static str],
     /// The package that they become.
     package: &'static str,
@@ -27,45 +33,59 @@ pub(crate) struct Module {
 /// The modules of the Go suite. The packages are those that the guides import.
 pub(crate) const CLIENTS: [Module; 2] = [
     Module {
-        folder: "go",
-        path: "somafractalmemory",
-        contracts: &[
-            "somafractalmemory/v1/memory.proto",
-            "somafractalmemory/v1/metrics.proto",
-        ],
-        package: "somafractalmemory/v1",
+        folder: "clients/go",
+        code: Some(Code {
+            path: "somafractalmemory",
+            contracts: &[
+                "somafractalmemory/v1/memory.proto",
+                "somafractalmemory/v1/metrics.proto",
+            ],
+            package: "somafractalmemory/v1",
+        }),
     },
     Module {
-        folder: "microservices",
-        path: "github.com/myorg/api",
-        contracts: &["user/v1/user.proto"],
-        package: "github.com/myorg/api/gen/user/v1;userv1",
+        folder: "clients/microservices",
+        code: Some(Code {
+            path: "github.com/myorg/api",
+            contracts: &["user/v1/user.proto"],
+            package: "github.com/myorg/api/gen/user/v1;userv1",
+        }),
     },
 ];
+
+/// The judges of `deploy/`.
+pub(crate) const DEPLOY: Module = Module {
+    folder: "deploy",
+    code: None,
+};
 
 /// The plugins of the compiler, of the versions that the first module locks.
 const PLUGINS: [(&str, &str); 2] = [("protoc-gen-go", "go"), ("protoc-gen-go-grpc", "go-grpc")];
 
-/// Makes the modules ready for their tests.
+/// Makes the modules of the Go suite ready for their tests.
 pub(crate) fn set_up(repository: &Repository, steps: &mut Steps) -> bool {
     steps.run("set up go", || {
-        Toolchain::GO.check()?;
-        for module in &CLIENTS {
-            module.set_up(repository)?;
-        }
-        Ok(())
+        CLIENTS
+            .iter()
+            .try_for_each(|module| module.set_up(repository))
     })
 }
 
 impl Module {
-    fn set_up(&self, repository: &Repository) -> Result<()> {
+    /// Fetches and generates what the module needs.
+    pub(crate) fn set_up(&self, repository: &Repository) -> Result<()> {
+        Toolchain::GO.check()?;
         let folder = self.built(repository);
-        mirror(&repository.suite(self.folder), &folder)?;
+        mirror(&repository.root().join("tests").join(self.folder), &folder)?;
+        let Some(code) = &self.code else {
+            // The tests fetch what they import; the module may name others that
+            // nobody needs.
+            return Ok(());
+        };
         let lists = [folder.join("go.mod"), folder.join("go.sum")];
-        let stamp = Stamp::new(repository, self.folder, &lists)?;
-        let there = PLUGINS
-            .iter()
-            .all(|(name, _)| plugin(repository, name).exists());
+        let stamp = Stamp::new(repository, &self.name(), &lists)?;
+        let programs = PLUGINS.map(|(name, _)| plugin(repository, name));
+        let there = programs.iter().all(|file| file.exists());
         if !(stamp.holds() && there) {
             run_quietly(run_in(repository, &folder).args(["mod", "download"]))?;
             // A module without tools installs none.
@@ -77,31 +97,41 @@ impl Module {
             stamp.set()?;
         }
         let mut protoc = protoc(repository);
-        for (name, flag) in PLUGINS {
-            let program = plugin(repository, name);
+        for ((name, flag), program) in PLUGINS.iter().zip(programs) {
             protoc.arg(format!("--plugin={name}={}", program.display()));
             protoc.arg(format!("--{flag}_out={}", folder.display()));
-            protoc.arg(format!("--{flag}_opt=module={}", self.path));
-            for contract in self.contracts {
-                protoc.arg(format!("--{flag}_opt=M{contract}={}", self.package));
+            protoc.arg(format!("--{flag}_opt=module={}", code.path));
+            for contract in code.contracts {
+                protoc.arg(format!("--{flag}_opt=M{contract}={}", code.package));
             }
         }
-        run_quietly(protoc.args(self.contracts))
+        run_quietly(protoc.args(code.contracts))
     }
 
-    /// Looks for mistakes and runs the tests against the server at this address.
-    pub(crate) fn test(&self, repository: &Repository, address: &str) -> Result<()> {
+    /// Looks for mistakes and runs the tests against the server at this address,
+    /// which are told these paths too.
+    pub(crate) fn test(
+        &self,
+        repository: &Repository,
+        address: &str,
+        paths: &[(&str, PathBuf)],
+    ) -> Result<()> {
         let folder = self.built(repository);
         run_quietly(run_in(repository, &folder).args(["vet", "./..."]))?;
         let mut go = run_in(repository, &folder);
         // An answer from the cache would be one of another server.
         go.args(["test", "-count=1", "./..."]);
+        go.envs(paths.iter().map(|(name, path)| (name, path)));
         run_within(LIMIT, suite::told(&mut go, repository, address))
     }
 
     /// Where its copy is that is built.
     fn built(&self, repository: &Repository) -> PathBuf {
-        repository.clients().join(self.folder)
+        repository.clients().join(self.name())
+    }
+
+    fn name(&self) -> String {
+        self.folder.trim_start_matches("clients/").to_owned()
     }
 }
 

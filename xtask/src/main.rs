@@ -6,6 +6,7 @@
 mod apt;
 mod bench;
 mod conformance;
+mod deploy;
 mod fuzz;
 mod go;
 mod openapi;
@@ -30,8 +31,8 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   test [SUITE…]      set up, then run every test; or only the named suites of
-                     rust, python, node, browser, go, curl, openapi,
-                     conformance, fuzz
+                     rust, python, node, browser, go, curl, deploy,
+                     openapi, conformance, fuzz
   setup              make the Python venv, the Node packages, the browser and the
                      Go modules that the client suites need, under target/
   bench memory       measure the memory service

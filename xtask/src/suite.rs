@@ -11,6 +11,7 @@ use anyhow::Result;
 
 use crate::bench;
 use crate::conformance::{self, schemathesis};
+use crate::deploy;
 use crate::fuzz;
 use crate::go;
 use crate::openapi;
@@ -24,8 +25,9 @@ use crate::steps::Steps;
 /// How a client suite learns where its server listens.
 const ADDRESS: &str = "PORTOLAN_ADDRESS";
 
-/// How long a client suite may take; the slowest needs seconds.
-pub(crate) const LIMIT: Duration = Duration::from_secs(300);
+/// How long a client suite may take: most need seconds, and one compiles what it
+/// judges with at first.
+pub(crate) const LIMIT: Duration = Duration::from_secs(600);
 
 /// How long cargo may take, which has to compile everything first: many times
 /// what a slow machine needs, and still an end.
@@ -40,19 +42,21 @@ pub(crate) enum Suite {
     Browser,
     Go,
     Curl,
+    Deploy,
     Openapi,
     Conformance,
     Fuzz,
 }
 
 impl Suite {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 10] = [
         Self::Rust,
         Self::Python,
         Self::Node,
         Self::Browser,
         Self::Go,
         Self::Curl,
+        Self::Deploy,
         Self::Openapi,
         Self::Conformance,
         Self::Fuzz,
@@ -81,6 +85,7 @@ impl Suite {
             Self::Browser => "browser",
             Self::Go => "go",
             Self::Curl => "curl",
+            Self::Deploy => "deploy",
             Self::Openapi => "openapi",
             Self::Conformance => "conformance",
             Self::Fuzz => "fuzz",
@@ -130,6 +135,9 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
         return;
     }
     if chosen(Suite::Go) && !go::set_up(repository, steps) {
+        return;
+    }
+    if chosen(Suite::Deploy) && !deploy::set_up(repository, steps) {
         return;
     }
     if chosen(Suite::Curl) && !steps.run("find curl", || Toolchain::CURL.check()) {
@@ -236,8 +244,9 @@ fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<(
         Suite::Go => {
             return go::CLIENTS
                 .iter()
-                .try_for_each(|module| module.test(repository, address));
+                .try_for_each(|module| module.test(repository, address, &[]));
         }
+        Suite::Deploy => return deploy::test(repository, address),
     };
     run_within(LIMIT, told(&mut runner, repository, address))
 }
@@ -273,7 +282,7 @@ mod tests {
 
     #[test]
     fn suites_are_named_in_any_order_and_run_in_one() {
-        assert_eq!(Suite::named(&[]).unwrap().len(), 9);
+        assert_eq!(Suite::named(&[]).unwrap().len(), 10);
         assert_eq!(
             Suite::named(&["go", "rust"]).unwrap(),
             [Suite::Rust, Suite::Go]
