@@ -8,6 +8,7 @@ use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_rustls::TlsConnector;
 
 /// The choices for encrypted connections. Without any, servers are checked
 /// against the roots that browsers trust.
@@ -84,6 +85,20 @@ impl Tls {
         }
     }
 
+    /// What encrypts connections to a host by these choices, for another protocol
+    /// than gRPC: `protocols` are its names in ALPN.
+    ///
+    /// # Errors
+    /// When the choices do not work, or the host cannot be that of a certificate.
+    pub fn connector(
+        &self,
+        host: &str,
+        protocols: &[&[u8]],
+    ) -> Result<(TlsConnector, ServerName<'static>), TlsError> {
+        let config = self.config_for(protocols)?;
+        Ok((TlsConnector::from(config), self.name(host)?))
+    }
+
     /// The name to ask for and to check.
     pub(crate) fn name(&self, host: &str) -> Result<ServerName<'static>, TlsError> {
         let name = self.server_name.as_deref().unwrap_or(host);
@@ -92,6 +107,10 @@ impl Tls {
 
     /// The choices as rustls takes them.
     pub(crate) fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        self.config_for(&[b"h2"])
+    }
+
+    fn config_for(&self, protocols: &[&[u8]]) -> Result<Arc<ClientConfig>, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
@@ -114,7 +133,7 @@ impl Tls {
                     .map_err(|error| TlsError::Identity(error.to_string()))?
             }
         };
-        config.alpn_protocols = vec![b"h2".to_vec()];
+        config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
         Ok(Arc::new(config))
     }
 

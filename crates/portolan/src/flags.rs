@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use crate::config::{
-    Address, Config, Cors, Errors, HttpMethod, LogFormat, PageOrigin, PrintDefaults, Size, Time,
-    Tls, TrustedProxy,
+    Address, Collector, Config, Cors, Errors, HttpMethod, LogFormat, OtlpProtocol, PageOrigin,
+    PrintDefaults, Size, Time, Tls, TrustedProxy,
 };
 
 /// Where and how a server is reached.
@@ -49,6 +49,37 @@ pub(crate) struct ServerFlags {
 
     #[command(flatten)]
     json: JsonFlags,
+
+    #[command(flatten)]
+    telemetry: TelemetryFlags,
+}
+
+/// What a collector of OpenTelemetry is told.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Telemetry")]
+struct TelemetryFlags {
+    /// Send traces and metrics to this collector by OTLP, such as
+    /// http://127.0.0.1:4317
+    #[arg(long, value_name = "URL")]
+    otlp_endpoint: Option<Collector>,
+
+    /// How the collector is spoken to [default: http at port 4318, else grpc]
+    #[arg(long, value_name = "HOW", value_enum)]
+    otlp_protocol: Option<OtlpProtocol>,
+
+    /// The share of traces that is recorded, of those that begin here [default: 1]
+    #[arg(long, value_name = "0..1", value_parser = share)]
+    trace_ratio: Option<f64>,
+
+    /// The name under which the collector knows this server [default: portolan]
+    #[arg(long, value_name = "NAME")]
+    service_name: Option<String>,
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "write a share from 0 to 1, such as 0.1".to_owned())
 }
 
 /// Who is let in, and how.
@@ -192,6 +223,12 @@ impl ServerFlags {
             yes(self.json.ignore_unknown),
         );
         put(&mut config.errors, self.json.errors);
+
+        let flags = self.telemetry;
+        put(&mut config.telemetry.endpoint, flags.otlp_endpoint);
+        put(&mut config.telemetry.protocol, flags.otlp_protocol);
+        put(&mut config.telemetry.trace_ratio, flags.trace_ratio);
+        put(&mut config.telemetry.service_name, flags.service_name);
         Ok(())
     }
 }

@@ -11,6 +11,7 @@
 //!   metrics, logs, and an end that lets running calls finish;
 //! - [`grpc_gateway`] is the short way to all that for tonic services, with a
 //!   port of their own and routes in an app;
+//! - [`telemetry`] tells a collector of OpenTelemetry what is served;
 //! - [`memory`] is a service that comes with it: a durable vector memory;
 //! - [`users`] is another: a directory of users behind three contracts.
 //!
@@ -54,5 +55,6 @@ pub use portolan_gateway as gateway;
 pub use portolan_memory as memory;
 pub use portolan_schema as schema;
 pub use portolan_server as server;
+pub use portolan_telemetry as telemetry;
 pub use portolan_transcode as transcode;
 pub use portolan_users as users;

@@ -18,6 +18,7 @@ mod output;
 mod services;
 mod settings;
 mod signals;
+mod telemetry;
 mod units;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@
 //! prior knowledge. Around the service it sets
 //! what every service wants and none should write: a request id, an access log,
 //! figures for Prometheus ([`Metrics`]), recovery from panics ([`Recover`]),
+//! traces where a collector takes them ([`portolan_telemetry`]),
 //! and an end that lets running calls finish. [`Health`] and [`reflection`] are
 //! gRPC services to be served beside one's own; [`logging`] sets up the logs.
 //! What a service wants of each of its calls, an [`interceptor`] does; one of

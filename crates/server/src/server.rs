@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body;
+use portolan_telemetry::Telemetry;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -40,6 +41,7 @@ pub struct Server<S> {
     proxies: Option<Proxies>,
     forwards: bool,
     drain_timeout: Duration,
+    telemetry: Option<Telemetry>,
 }
 
 /// How a server ended.
@@ -65,6 +67,7 @@ impl<S> Server<S> {
             proxies: None,
             forwards: false,
             drain_timeout: DRAIN_TIMEOUT,
+            telemetry: None,
         }
     }
 
@@ -136,6 +139,17 @@ impl<S> Server<S> {
         self
     }
 
+    /// Makes a span of each request, within that of its caller when `traceparent`
+    /// names one, and sends spans and figures to a collector. The service finds
+    /// its [`TraceContext`](portolan_telemetry::TraceContext) in the extensions
+    /// of each request and in its `traceparent`. What is left is sent when the
+    /// server ends. Without this `traceparent` passes as it comes.
+    #[must_use]
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
+        self
+    }
+
     /// Serves until `shutdown` is done, then drains: takes no more connections,
     /// says so to health checks, lets every call finish, and at the time limit
     /// closes what is left. All tasks have ended when this returns. Dropped
@@ -162,8 +176,16 @@ impl<S> Server<S> {
         let connections =
             Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
         let tunnels = Tunnels::new(tasks.clone(), abort.clone());
+        let exporting = self.telemetry.as_ref().and_then(|telemetry| {
+            let exporting = telemetry.start();
+            if exporting.is_some() {
+                telemetry.add(self.metrics.clone());
+            }
+            exporting
+        });
         let edge = Edge::new(self.service, self.metrics, self.cors, self.proxies, tunnels)
-            .forwarding(self.forwards);
+            .forwarding(self.forwards)
+            .tracing(self.telemetry.filter(Telemetry::traces));
         let mut renewed: Vec<&Tls> = Vec::new();
         for tls in self.listeners.iter().filter_map(Listener::tls_of) {
             if !renewed.iter().any(|known| known.is_same(tls)) {
@@ -209,6 +231,9 @@ impl<S> Server<S> {
                 connections = drained.cut,
                 "time limit for draining reached, connections closed"
             );
+        }
+        if let Some(exporting) = exporting {
+            exporting.finish().await;
         }
         outlet::flush();
         drained

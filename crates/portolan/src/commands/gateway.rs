@@ -13,6 +13,7 @@ use crate::flags::{ServerFlags, put};
 use crate::front::Front;
 use crate::listening::{self, Listeners};
 use crate::signals::Signals;
+use crate::telemetry;
 
 /// Where to listen, unless told otherwise.
 const LISTEN: [&str; 1] = ["127.0.0.1:8080"];
@@ -205,15 +206,20 @@ pub(crate) fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 async fn serve(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode> {
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
+    let telemetry = telemetry::of(&config)?;
+    let reload = move || arguments.configuration();
     let front = tokio::select! {
-        front = Front::open(config.clone(), move || arguments.configuration()) => front?,
+        front = Front::open(config.clone(), telemetry.clone(), reload) => front?,
         // An upstream that does not answer may take its time.
         () = signals.first() => return Ok(ExitCode::SUCCESS),
     };
-    let server = Server::new(front.service())
+    let mut server = Server::new(front.service())
         .forward_clients()
         .health(front.health())
         .metrics(listening::metrics());
+    if let Some(telemetry) = telemetry {
+        server = server.telemetry(telemetry);
+    }
     listeners.serve(server, &config, &signals).await?;
     front.close().await;
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,7 @@ use crate::listening::{self, Listeners};
 use crate::opened::{Only, Opened};
 use crate::services;
 use crate::signals::Signals;
+use crate::telemetry;
 
 /// Where to listen, unless told otherwise.
 const LISTEN: [&str; 2] = ["127.0.0.1:50051", "127.0.0.1:8080"];
@@ -165,15 +166,19 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     // Before anything is done that a signal should end in good order.
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
+    let telemetry = telemetry::of(&config)?;
 
     let Some(opened) = Opened::open(&config, &signals).await? else {
         return Ok(ExitCode::SUCCESS);
     };
     let metrics = listening::metrics();
     let services = services::compose(&opened, metrics.calls().clone(), &config)?;
-    let server = Server::new(services.everywhere)
+    let mut server = Server::new(services.everywhere)
         .health(services.health)
         .metrics(metrics);
+    if let Some(telemetry) = telemetry {
+        server = server.telemetry(telemetry);
+    }
     let mut serving = pin!(listeners.serve(server, &config, &signals));
     tokio::select! {
         served = &mut serving => served?,

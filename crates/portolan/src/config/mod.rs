@@ -6,6 +6,7 @@
 
 mod parts;
 mod ranges;
+mod telemetry;
 mod upstream;
 mod values;
 
@@ -18,8 +19,11 @@ pub(crate) use parts::{
     Clients, Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes,
     Tls,
 };
+pub(crate) use telemetry::{OtlpProtocol, Telemetry, header};
 pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
-pub(crate) use values::{Address, HttpMethod, PageOrigin, Size, Time, TrustedProxy, UpstreamUrl};
+pub(crate) use values::{
+    Address, Collector, HttpMethod, PageOrigin, Size, Time, TrustedProxy, UpstreamUrl,
+};
 
 use crate::files;
 use crate::opened::Only;
@@ -68,6 +72,8 @@ pub(crate) struct Config {
     pub(crate) docs: Option<bool>,
     /// The logs on standard error.
     pub(crate) log: Log,
+    /// Traces and metrics for a collector of OpenTelemetry.
+    pub(crate) telemetry: Telemetry,
     /// How long running calls may take to finish after SIGTERM or SIGINT.
     pub(crate) drain_timeout: Option<Time>,
     /// Which service `portolan serve` serves alone; both without it.
@@ -133,6 +139,7 @@ impl Config {
             upstream.paths().for_each(settle);
         }
         self.contracts.paths().for_each(settle);
+        self.telemetry.paths().for_each(settle);
         self.routes.service_config.iter_mut().for_each(settle);
         self.memory.data.iter_mut().for_each(settle);
     }
@@ -156,6 +163,7 @@ impl Config {
             || self.trusted_proxies != before.trusted_proxies
             || self.limits.clients != before.limits.clients
             || self.log != before.log
+            || self.telemetry != before.telemetry
             || self.drain_timeout != before.drain_timeout
     }
 

@@ -38,6 +38,13 @@ pub(super) fn percent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u8, 
     only_if(number <= 100, number, "write 100 or less")
 }
 
+/// A part of one.
+pub(super) fn share<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<f64>, D::Error> {
+    let number = Option::<f64>::deserialize(deserializer)?;
+    let works = number.is_none_or(|number| (0.0..=1.0).contains(&number));
+    only_if(works, number, "write a share from 0 to 1, such as 0.1")
+}
+
 /// How far JSON is indented.
 pub(super) fn indent<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u8>, D::Error> {
     let number = Option::<u8>::deserialize(deserializer)?;

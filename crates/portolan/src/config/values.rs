@@ -119,6 +119,33 @@ text_value!(
     "http://127.0.0.1:50051"
 );
 
+/// Where a collector of OpenTelemetry is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Collector(pub(crate) http::Uri);
+
+impl FromStr for Collector {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let uri = text.parse::<http::Uri>().ok();
+        let known = |uri: &http::Uri| {
+            matches!(uri.scheme_str(), Some("http" | "https"))
+                && uri.query().is_none()
+                && !uri
+                    .authority()
+                    .is_some_and(|name| name.as_str().contains('@'))
+        };
+        uri.filter(known).map(Self).ok_or_else(|| {
+            format!(
+                "`{text}` is no collector; write one such as http://127.0.0.1:4317 or \
+                 https://otlp.example.com"
+            )
+        })
+    }
+}
+
+text_value!(Collector, "^https?://.+", "http://127.0.0.1:4317");
+
 /// Which web pages are meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PageOrigin(pub(crate) portolan_server::Origin);

@@ -21,6 +21,7 @@ use portolan_client::Upstreams;
 use portolan_gateway::{Gateway, GatewayLayer};
 use portolan_schema::http::ServiceConfig;
 use portolan_server::Health;
+use portolan_telemetry::{Telemetry, Traced};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tower_layer::Layer;
@@ -46,7 +47,7 @@ const ALL_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) type Service = Live<Current>;
 
 /// What is served at a time.
-type Current = Entry<Documented<Gateway<Behind<Upstreams>>>>;
+type Current = Entry<Documented<Gateway<Behind<Traced<Upstreams>>>>>;
 
 /// A gateway's front.
 pub(crate) struct Front {
@@ -62,10 +63,12 @@ impl Front {
     /// the configuration again.
     pub(crate) async fn open(
         config: Config,
+        telemetry: Option<Telemetry>,
         reload: impl Fn() -> anyhow::Result<Config> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let health = Health::new(Vec::<String>::new());
         let mut state = State::open(config)?;
+        state.telemetry = telemetry;
         // Before anything is waited for: a change meanwhile is to be seen.
         let mut watched = Watched::new(state.files());
         state.gather(PATIENCE).await?;
@@ -125,6 +128,8 @@ pub(crate) async fn layer(config: Config) -> anyhow::Result<(GatewayLayer, Vec<S
 /// One configuration, with everything that was made of it.
 struct State {
     config: Config,
+    /// Who is told of calls to upstreams.
+    telemetry: Option<Telemetry>,
     upstreams: Vec<Upstream>,
     source: Source,
     rules: Vec<ServiceConfig>,
@@ -149,6 +154,7 @@ impl State {
             source: Source::of(&config, &upstreams),
             rules: config.rules()?,
             config,
+            telemetry: None,
             upstreams,
             gathered: Gathered::default(),
             unknown: Vec::new(),
@@ -211,9 +217,10 @@ impl State {
     /// The service for this state of things.
     fn serve(&self, health: &Health) -> anyhow::Result<Current> {
         health.serve_only(self.contracts.services());
+        let directory = Directory::new(&self.upstreams, &self.gathered.services);
         let behind = Behind {
             own: Own::new(health, &self.contracts)?,
-            upstreams: Directory::new(&self.upstreams, &self.gathered.services).channels(),
+            upstreams: Traced::new(directory.channels(), self.telemetry.clone()),
         };
         let unknown = if self.contracts.services().next().is_none() {
             let names = self.upstreams.iter().map(|upstream| upstream.name.as_str());

@@ -77,10 +77,11 @@ impl Refresh {
         let config = (self.reload)()?;
         if config.needs_restart_after(&self.state.config) {
             tracing::warn!(
-                "changes of listen, tls, cors, trusted_proxies, limits.clients, log and drain_timeout take effect with the next start"
+                "changes of listen, tls, cors, trusted_proxies, limits.clients, log, telemetry and drain_timeout take effect with the next start"
             );
         }
         let mut next = State::open(config)?;
+        next.telemetry = self.state.telemetry.clone();
         next.source.remember(&self.state.source);
         next.gather(PATIENCE).await?;
         self.service.replace(next.serve(&self.health)?);

@@ -30,6 +30,7 @@ pub(crate) fn portolan<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) 
     command
         .args(arguments)
         .env_remove("RUST_LOG")
+        .env_remove("OTEL_EXPORTER_OTLP_ENDPOINT")
         .env("RUST_BACKTRACE", "0")
         .stdin(Stdio::null());
     command

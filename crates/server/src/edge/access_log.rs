@@ -54,6 +54,7 @@ fn trace(seen: &Seen<'_>, ending: Ending, duration: Duration) {
         request_bytes = seen.request_bytes,
         bytes = seen.bytes,
         request_id = display(seen.request_id.to_str().unwrap_or_default()),
+        trace_id = seen.trace_id.map(display),
         peer = seen.peer.map(display),
         client = seen.client.map(|client| display(client.0)),
         "{}",
@@ -96,6 +97,12 @@ fn line(
     line.number("request_bytes", seen.request_bytes);
     line.number("bytes", seen.bytes);
     line.text("request_id", request_id);
+    if let Some(trace_id) = seen.trace_id {
+        line.name("trace_id");
+        line.quote();
+        write!(line.bytes, "{trace_id}").ok()?;
+        line.quote();
+    }
     if let Some(peer) = seen.peer {
         line.name("peer");
         line.quote();
@@ -263,6 +270,16 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
+    fn trace_id() -> Option<portolan_telemetry::TraceId> {
+        let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let headers = [(
+            portolan_telemetry::TRACEPARENT,
+            HeaderValue::from_static(parent),
+        )];
+        let context = portolan_telemetry::TraceContext::of(&headers.into_iter().collect());
+        context.map(|context| context.trace_id())
+    }
+
     const TIME: &str = "2026-11-21T10:36:28.098660Z";
 
     /// Puts one time in the place of the one that is shown.
@@ -298,6 +315,7 @@ mod tests {
                         peer,
                         client: peer.map(|_| Client("2001:db8::7".parse().unwrap())),
                         name: "/somafractalmemory.v1.MemoryService/StoreMemory",
+                        trace_id: peer.and_then(|_| trace_id()),
                         protocol: "grpc",
                         http_status,
                         request_bytes: 12,
@@ -330,6 +348,7 @@ mod tests {
                 peer: None,
                 client: None,
                 name,
+                trace_id: None,
                 protocol: "http",
                 http_status: None,
                 request_bytes: 0,

@@ -8,6 +8,7 @@ mod head;
 pub(crate) mod observe;
 pub(crate) mod recover;
 pub(crate) mod request_id;
+mod span;
 pub(crate) mod tunnel;
 
 use std::convert::Infallible;
@@ -20,9 +21,9 @@ use futures_util::future;
 use http::{Method, Request, Response};
 use http_body::Body;
 use http_body_util::{Either, Full};
-use tower_service::Service;
-
 use portolan_gateway::TrustedOrigin;
+use portolan_telemetry::Telemetry;
+use tower_service::Service;
 
 use crate::connection::Running;
 use crate::forwarded::{Forwarding, Proxies};
@@ -30,6 +31,7 @@ use crate::request_body::Came;
 use crate::{BoxError, Client, Cors, Metrics, Peer, metrics};
 use observe::{Observation, Observed, Piece};
 use recover::{Recover, Recovered};
+use span::ServerSpan;
 use tunnel::Tunnels;
 
 /// The service with its edge around it.
@@ -44,6 +46,9 @@ pub(crate) struct Edge<S> {
     forwards: bool,
     forwarding: Option<Arc<Forwarding>>,
     tunnels: Tunnels,
+    telemetry: Option<Telemetry>,
+    /// Whether the connection is encrypted.
+    secure: bool,
 }
 
 /// The body of what the edge answers: the service's, watched, or our own.
@@ -65,6 +70,8 @@ impl<S> Edge<S> {
             forwards: false,
             forwarding: None,
             tunnels,
+            telemetry: None,
+            secure: false,
         }
     }
 
@@ -73,13 +80,22 @@ impl<S> Edge<S> {
         Self { forwards, ..self }
     }
 
+    /// Makes each request a span.
+    pub(crate) fn tracing(self, telemetry: Option<Telemetry>) -> Self {
+        Self { telemetry, ..self }
+    }
+
     /// For the connection of a peer, which is encrypted or not.
     pub(crate) fn over(self, peer: Peer, secure: bool) -> Self {
         let forwarding = self.forwards.then(|| {
             let proxies = self.proxies.as_deref();
             Arc::new(Forwarding::of(peer, proxies, secure))
         });
-        Self { forwarding, ..self }
+        Self {
+            forwarding,
+            secure,
+            ..self
+        }
     }
 
     /// Answers one request.
@@ -128,9 +144,13 @@ impl<S> Edge<S> {
         }
         let tunnel = tunnel::prepare(&mut request);
         let id = request_id::keep_or_make(request.headers_mut());
+        let telemetry = self.telemetry.as_ref();
+        let span =
+            telemetry.map(|telemetry| ServerSpan::begin(telemetry, &mut request, self.secure));
         let observation = Observation::begin(
             &mut request,
             id.clone(),
+            span,
             self.metrics.calls(),
             running,
             came,

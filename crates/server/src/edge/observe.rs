@@ -12,8 +12,10 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use portolan_gateway::{Code, Outcome, OutcomeSlot};
+use portolan_telemetry::TraceId;
 
 use super::access_log;
+use super::span::ServerSpan;
 use crate::connection::Running;
 use crate::metrics::running::Place;
 use crate::request_body::Came;
@@ -50,6 +52,8 @@ pub(crate) struct Seen<'a> {
     pub(crate) client: Option<Client>,
     /// The method of a call, the path of anything else.
     pub(crate) name: &'a str,
+    /// Absent when there is no telemetry.
+    pub(crate) trace_id: Option<TraceId>,
     pub(crate) protocol: &'static str,
     /// Absent when the client left before the response.
     pub(crate) http_status: Option<StatusCode>,
@@ -67,6 +71,8 @@ pub(crate) struct Observation {
     version: Version,
     uri: Uri,
     request_id: HeaderValue,
+    /// In a box, since mostly there is none.
+    span: Option<Box<ServerSpan>>,
     peer: Option<Peer>,
     client: Option<Client>,
     calls: Arc<CallMetrics>,
@@ -98,6 +104,7 @@ impl Observation {
     pub(crate) fn begin<B>(
         request: &mut Request<B>,
         request_id: HeaderValue,
+        span: Option<Box<ServerSpan>>,
         calls: &Arc<CallMetrics>,
         running: Running,
         came: Came,
@@ -114,6 +121,7 @@ impl Observation {
             version: request.version(),
             uri: request.uri().clone(),
             request_id,
+            span,
             peer,
             client: client.filter(|client| Some(client.0) != own),
             calls: Arc::clone(calls),
@@ -207,9 +215,11 @@ impl Observation {
         let bytes = [self.came.bytes(), self.bytes];
         self.calls
             .end(self.place, method, protocol, ending, duration, bytes);
+        let span = self.span.take();
         let seen = Seen {
             http_method: &self.http_method,
             name,
+            trace_id: span.as_ref().map(|span| span.trace_id()),
             protocol,
             request_id: &self.request_id,
             peer: self.peer,
@@ -219,6 +229,9 @@ impl Observation {
             bytes: self.bytes,
         };
         access_log::write(&seen, ending, duration);
+        if let Some(span) = span {
+            span.end(&seen, method, ending);
+        }
     }
 }
 

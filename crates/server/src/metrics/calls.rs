@@ -21,10 +21,10 @@ use crate::edge::observe::{Ending, PLAIN};
 /// The method of every request that was no call, or one of an RPC that is not in
 /// the contracts: unknown paths must not become label values, or a stranger
 /// could fill our memory with them.
-const UNMATCHED: &str = "unmatched";
+pub(super) const UNMATCHED: &str = "unmatched";
 /// Upper bounds in seconds. From half a millisecond, since in-process calls are
 /// fast, to a minute, since streams are long.
-const BUCKETS: [f64; 16] = [
+pub(super) static BUCKETS: [f64; 16] = [
     0.0005,
     0.001,
     0.0025,
@@ -78,12 +78,17 @@ struct Method {
 }
 
 #[derive(Default)]
-struct Protocol {
-    endings: BTreeMap<Ending, u64>,
-    seconds: f64,
-    request_bytes: u64,
-    response_bytes: u64,
-    buckets: [u64; BUCKETS.len()],
+pub(super) struct Protocol {
+    pub(super) endings: BTreeMap<Ending, Durations>,
+    pub(super) request_bytes: u64,
+    pub(super) response_bytes: u64,
+}
+
+/// How long requests took that ended alike.
+#[derive(Clone, Default)]
+pub(super) struct Durations {
+    pub(super) seconds: f64,
+    pub(super) buckets: [u64; BUCKETS.len()],
 }
 
 impl CallMetrics {
@@ -102,7 +107,7 @@ impl CallMetrics {
                 .iter()
                 .flat_map(|(_, protocol)| &protocol.endings)
             {
-                *codes.entry(ending.name().into_owned()).or_default() += count;
+                *codes.entry(ending.name().into_owned()).or_default() += count.count();
             }
             let percentile = |share| Duration::from_micros(method.micros.value_at_quantile(share));
             MethodCalls {
@@ -168,6 +173,20 @@ impl CallMetrics {
         Arc::clone(methods.entry(name.into()).or_default())
     }
 
+    /// Shows the figures of each method and protocol.
+    pub(super) fn each(&self, mut see: impl FnMut(&str, &'static str, &Protocol)) {
+        for (name, method) in self.snapshot() {
+            for (protocol, figures) in &lock(&method).protocols {
+                see(&name, protocol, figures);
+            }
+        }
+    }
+
+    /// How many requests run, by method and protocol.
+    pub(super) fn running(&self) -> BTreeMap<(String, &'static str), i64> {
+        self.running.count(UNMATCHED, PLAIN)
+    }
+
     fn snapshot(&self) -> BTreeMap<Box<str>, Arc<Mutex<Method>>> {
         let methods = self.methods.read().unwrap_or_else(PoisonError::into_inner);
         methods
@@ -209,13 +228,31 @@ impl Method {
 
 impl Protocol {
     fn record(&mut self, ending: Ending, seconds: f64) {
-        *self.endings.entry(ending).or_default() += 1;
-        self.seconds += seconds;
+        let durations = self.endings.entry(ending).or_default();
+        durations.seconds += seconds;
         let bucket = BUCKETS
             .iter()
             .position(|&bound| seconds <= bound)
             .unwrap_or(BUCKETS.len() - 1);
-        self.buckets[bucket] += 1;
+        durations.buckets[bucket] += 1;
+    }
+
+    /// Of all requests, however they ended.
+    fn durations(&self) -> Durations {
+        let mut all = Durations::default();
+        for durations in self.endings.values() {
+            all.seconds += durations.seconds;
+            for (sum, count) in all.buckets.iter_mut().zip(durations.buckets) {
+                *sum += count;
+            }
+        }
+        all
+    }
+}
+
+impl Durations {
+    pub(super) fn count(&self) -> u64 {
+        self.buckets.iter().sum()
     }
 }
 
@@ -230,15 +267,16 @@ impl Collector for CallMetrics {
         )?;
         for (name, method) in &methods {
             for (protocol, figures) in &lock(method).protocols {
-                for (ending, count) in &figures.endings {
+                for (ending, durations) in &figures.endings {
                     let labels = [
                         ("method", Cow::Borrowed(&**name)),
                         ("protocol", Cow::Borrowed(*protocol)),
                         ("status", ending.name()),
                     ];
-                    counter
-                        .encode_family(&labels)?
-                        .encode_counter(count, None::<&Exemplar<[(&str, &str); 0], u64>>)?;
+                    counter.encode_family(&labels)?.encode_counter(
+                        &durations.count(),
+                        None::<&Exemplar<[(&str, &str); 0], u64>>,
+                    )?;
                 }
             }
         }
@@ -251,19 +289,19 @@ impl Collector for CallMetrics {
         for (name, method) in &methods {
             for (protocol, figures) in &lock(method).protocols {
                 let labels = [("method", &**name), ("protocol", *protocol)];
+                let durations = figures.durations();
                 let mut buckets = [(0.0, 0); BUCKETS.len()];
                 for (bucket, pair) in buckets
                     .iter_mut()
-                    .zip(BUCKETS.into_iter().zip(figures.buckets))
+                    .zip(BUCKETS.into_iter().zip(durations.buckets))
                 {
                     *bucket = pair;
                 }
-                let count = figures.buckets.iter().sum();
                 histogram
                     .encode_family(&labels)?
                     .encode_histogram::<[(&str, &str); 0]>(
-                        figures.seconds,
-                        count,
+                        durations.seconds,
+                        durations.count(),
                         &buckets,
                         None,
                     )?;
@@ -310,7 +348,7 @@ impl Collector for CallMetrics {
             None,
             MetricType::Gauge,
         )?;
-        for ((method, protocol), count) in self.running.count(UNMATCHED, PLAIN) {
+        for ((method, protocol), count) in self.running() {
             gauge
                 .encode_family(&[("method", method.as_str()), ("protocol", protocol)])?
                 .encode_gauge(&count)?;

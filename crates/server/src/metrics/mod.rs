@@ -3,6 +3,7 @@
 
 pub(crate) mod calls;
 mod exposition;
+mod figures;
 mod process;
 pub(crate) mod running;
 

@@ -71,14 +71,14 @@ impl Collector for Process {
 }
 
 /// A line of `/proc/self/status` such as `VmRSS:  1234 kB`, in bytes.
-fn memory(field: &str) -> Option<f64> {
+pub(super) fn memory(field: &str) -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     let kibibytes: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024.0)
 }
 
-fn open_files() -> Option<f64> {
+pub(super) fn open_files() -> Option<f64> {
     // The listing itself has one of them open.
     Some(
         fs::read_dir("/proc/self/fd")
@@ -108,7 +108,7 @@ fn stat() -> Option<Vec<f64>> {
     )
 }
 
-fn cpu_seconds() -> Option<f64> {
+pub(super) fn cpu_seconds() -> Option<f64> {
     // `utime` and `stime`, fields 14 and 15.
     let stat = stat()?;
     Some((stat.get(11)? + stat.get(12)?) / TICKS_PER_SECOND)
