@@ -230,7 +230,8 @@ async fn a_call_ends_once_however_it_ends() {
             frames,
         )))))
     };
-    let cases: [(&str, Arc<dyn Fn() -> Answer + Send + Sync>); 6] = [
+    type Service = Arc<dyn Fn() -> Answer + Send + Sync>;
+    let cases: [(&str, Service); 6] = [
         ("NOT_FOUND", Arc::new(move || Ok(trailers_only()))),
         (
             "ABORTED",
