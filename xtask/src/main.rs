@@ -34,7 +34,8 @@ Tasks:
                      rust, python, node, browser, go, curl, deploy,
                      openapi, conformance, fuzz
   setup              make the Python venv, the Node packages, the browser and the
-                     Go modules that the client suites need, under target/
+                     Go modules that the client suites need, and PostgreSQL for
+                     Rust's own tests, under target/
   bench memory       measure the memory service
   bench users        measure the users' service beside plain tonic, grpc-go and
                      grpcio

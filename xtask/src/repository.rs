@@ -37,6 +37,11 @@ impl Repository {
         self.root.join("tests/clients").join(name)
     }
 
+    /// The package that has PostgreSQL's programs.
+    pub(crate) fn postgres_requirements(&self) -> PathBuf {
+        self.root.join("conformance/postgres/requirements.txt")
+    }
+
     /// The contracts.
     pub(crate) fn proto(&self) -> PathBuf {
         self.root.join("proto")

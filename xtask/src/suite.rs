@@ -25,6 +25,9 @@ use crate::steps::Steps;
 /// How a client suite learns where its server listens.
 const ADDRESS: &str = "PORTOLAN_ADDRESS";
 
+/// How Rust's own tests learn where PostgreSQL's programs are.
+const POSTGRES: &str = "PORTOLAN_POSTGRES";
+
 /// How long a client suite may take: most need seconds, and one compiles what it
 /// judges with at first.
 pub(crate) const LIMIT: Duration = Duration::from_secs(600);
@@ -144,12 +147,8 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
         return;
     }
     if chosen(Suite::Rust) {
-        steps.run("rust tests", || {
-            run_cargo(
-                repository,
-                &["test", "--workspace", "--locked", "--no-fail-fast"],
-            )
-        });
+        setup::postgres(repository, steps);
+        steps.run("rust tests", || rust_tests(repository));
         steps.run("another processor", || portable::check(repository));
         steps.run("instructions", || {
             bench::transcode::instructions(repository)
@@ -210,15 +209,26 @@ fn through_a_gateway(repository: &Repository, suite: Suite) -> Result<()> {
     passed.and(stopped)
 }
 
+/// Rust's own tests, those over PostgreSQL among them.
+fn rust_tests(repository: &Repository) -> Result<()> {
+    let programs = setup::postgres_programs(repository)?;
+    let mut cargo = cargo(repository);
+    cargo
+        .args(["test", "--workspace", "--locked", "--no-fail-fast"])
+        .env(POSTGRES, programs);
+    run_within(CARGO_LIMIT, &mut cargo)
+}
+
 fn run_cargo(repository: &Repository, arguments: &[&str]) -> Result<()> {
-    // The cargo that runs us, so that one toolchain does everything.
+    run_within(CARGO_LIMIT, cargo(repository).args(arguments))
+}
+
+/// The cargo that runs us, so that one toolchain does everything.
+fn cargo(repository: &Repository) -> std::process::Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    run_within(
-        CARGO_LIMIT,
-        command(cargo)
-            .args(arguments)
-            .current_dir(repository.root()),
-    )
+    let mut cargo = command(cargo);
+    cargo.current_dir(repository.root());
+    cargo
 }
 
 /// Runs one suite's own test runner against the server at this address.

@@ -104,11 +104,11 @@ impl Postgres {
     }
 
     fn begin(programs: PathBuf, settings: &[&str], files: &[(&str, &str)]) -> Self {
-        let folder = tempfile::Builder::new()
+        let made = tempfile::Builder::new()
             .prefix("portolan-postgres-")
             .tempdir()
-            .expect("the system has a folder for temporary files")
-            .keep();
+            .expect("the system has a folder for temporary files");
+        let folder = made.path().to_path_buf();
         let give = |path: &Path| {
             if is_root() {
                 chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
@@ -143,6 +143,8 @@ impl Postgres {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped());
         let mut process = keeper.spawn().expect("there is a shell");
+        // From here on the keeper removes it.
+        let _ = made.keep();
         let orders = process.stdin.take();
         let answers = process.stdout.take().expect("its output is piped");
         let postgres = Self {
@@ -295,7 +297,9 @@ fn run(command: &mut Command) -> String {
         .current_dir("/")
         .stdin(Stdio::null())
         .output()
-        .unwrap_or_else(|error| panic!("{command:?} does not start: {error}"));
+        .unwrap_or_else(|error| {
+            panic!("{command:?} does not start ({error}); of root's tests it is run by nobody")
+        });
     let printed = String::from_utf8_lossy(&output.stdout);
     assert!(
         output.status.success(),

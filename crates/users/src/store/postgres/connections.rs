@@ -192,7 +192,8 @@ pub(super) fn named(error: &tokio_postgres::Error) -> Error {
         // Without a word from the database the way to it is broken, or a row
         // is not as it should be.
         let source = std::error::Error::source(error);
-        let broken = error.is_closed() || source.is_some_and(|source| source.is::<io::Error>());
+        let source = source.and_then(|source| source.downcast_ref::<io::Error>());
+        let broken = error.is_closed() || source.is_some();
         tracing::warn!(%reason, "the database did not answer");
         return match broken {
             true => Error::Unavailable,

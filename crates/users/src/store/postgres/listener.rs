@@ -99,7 +99,7 @@ impl Listener {
             Some(News::Changed(sequence)) => self.changed(sequence),
             Some(News::Edited(revision, document)) => self.ears.edited(&document, revision),
             Some(News::Said(part)) => {
-                if let Some((node, number, room, message)) = assembly.take(part) {
+                if let Some((node, number, room, message)) = assembly.take(&part) {
                     self.ears.said(&room, message);
                     // Behind it: who said it has it, too.
                     self.pending.heard(node, number);

@@ -151,7 +151,7 @@ pub(super) struct Assembly {
 impl Assembly {
     /// Takes a part, and gives what is whole with it: who said it, as which of
     /// its things, where and what.
-    pub(super) fn take(&mut self, part: Part) -> Option<(u64, u64, RoomName, Message)> {
+    pub(super) fn take(&mut self, part: &Part) -> Option<(u64, u64, RoomName, Message)> {
         if part.part == 0 {
             *self = Self {
                 node: part.node,
@@ -215,7 +215,7 @@ mod tests {
                 let Some(News::Said(part)) = News::read(&part) else {
                     panic!("{part}");
                 };
-                whole = assembly.take(part);
+                whole = assembly.take(&part);
             }
             assert_eq!(whole.unwrap().3, message);
         }
@@ -240,12 +240,12 @@ mod tests {
         };
         let (first, second) = (read(1), read(2));
         let mut assembly = Assembly::default();
-        assert!(assembly.take(first[0].clone()).is_none());
-        assert!(assembly.take(second[1].clone()).is_none());
+        assert!(assembly.take(&first[0]).is_none());
+        assert!(assembly.take(&second[1]).is_none());
         for part in &first[1..] {
-            assert!(assembly.take(part.clone()).is_none());
+            assert!(assembly.take(part).is_none());
         }
-        let whole = second.into_iter().filter_map(|part| assembly.take(part));
+        let whole = second.iter().filter_map(|part| assembly.take(part));
         assert_eq!(whole.count(), 1);
     }
 

@@ -293,7 +293,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, user: User) {
+    fn push(&mut self, user: &User) {
         self.ids.push(user.id.get());
         self.keys.push(user.email.key());
         self.emails.push(user.email.as_str().into());
@@ -344,14 +344,14 @@ async fn write(client: &Lent, drafted: Drafted) -> Result<(), Failure> {
     };
     let (mut rows, mut records) = (Columns::default(), Columns::default());
     let (mut sequences, mut kinds, mut times) = (Vec::new(), Vec::new(), Vec::new());
-    for user in users {
+    for user in &users {
         rows.push(user);
     }
-    for change in changes {
+    for change in &changes {
         sequences.push(change.sequence);
         kinds.push(schema::kind(change.kind));
         times.push(change.at.microseconds());
-        records.push(change.user);
+        records.push(&change.user);
     }
     let news = News::Changed(last_change).to_string();
     let removed: Values<'_> = &[&touched];
