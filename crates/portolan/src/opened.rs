@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 use portolan_memory::{Dimension, Durability, Memories};
-use portolan_users::Directory;
+use portolan_users::{Database, Directory};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::demo;
+use crate::files;
 use crate::signals::Signals;
 
 /// The data folder, unless told otherwise.
@@ -42,9 +43,8 @@ impl Opened {
     pub(crate) async fn open(config: &Config, signals: &Signals) -> anyhow::Result<Option<Self>> {
         let (only, settings) = (config.only, Settings::of(config)?);
         let folder = settings.memory.data.clone();
-        let opening = tokio::task::spawn_blocking(move || settings.open(only));
         let opened = tokio::select! {
-            opened = opening => opened??,
+            opened = settings.open(only) => opened?,
             // The end of the process waits for it a little.
             () = signals.first() => return Ok(None),
         };
@@ -107,10 +107,13 @@ impl Opened {
 struct Settings {
     memory: portolan_memory::Settings,
     users: portolan_users::Settings,
+    /// Where the users are instead of in their folder.
+    database: Option<Database>,
 }
 
 impl Settings {
     fn of(config: &Config) -> anyhow::Result<Self> {
+        let database = database(&config.users)?;
         let config = &config.memory;
         let data: PathBuf = config.data.clone().unwrap_or_else(|| DATA.into());
         let durability = Durability::from(config.durability.unwrap_or_default());
@@ -122,18 +125,56 @@ impl Settings {
                 durability,
             },
             users: portolan_users::Settings { data, durability },
+            database,
         })
     }
 
-    fn open(&self, only: Option<Only>) -> anyhow::Result<Opened> {
-        let served = |service| only.is_none_or(|only| only == service);
-        let memories = served(Only::Memory).then(|| Memories::open(&self.memory));
-        let memories = memories.transpose()?;
-        let directory = served(Only::Users).then(|| Directory::open(&self.users));
-        let directory = directory.transpose()?;
+    async fn open(self, only: Option<Only>) -> anyhow::Result<Opened> {
+        let served = move |service| only.is_none_or(|only| only == service);
+        let Self {
+            memory,
+            users,
+            database,
+        } = self;
+        let remote = database.filter(|_| served(Only::Users));
+        let local = served(Only::Users) && remote.is_none();
+        let opening = move || {
+            let memories = served(Only::Memory).then(|| Memories::open(&memory));
+            let memories = memories.transpose()?;
+            let directory = local.then(|| Directory::open(&users));
+            anyhow::Ok((memories, directory.transpose()?))
+        };
+        let (memories, local) = tokio::task::spawn_blocking(opening).await??;
+        let directory = match &remote {
+            Some(database) => Some(Directory::connect(database).await?),
+            None => local,
+        };
         Ok(Opened {
             memories,
             directory,
         })
     }
+}
+
+/// The database that the configuration names, if it names one.
+fn database(config: &config::Users) -> anyhow::Result<Option<Database>> {
+    let url = match (&config.database, &config.database_file) {
+        (Some(_), Some(_)) => anyhow::bail!(
+            "the configuration has users.database and users.database_file; leave one out"
+        ),
+        (Some(url), None) => url.0.clone(),
+        (None, Some(file)) => files::read_text("database URL", file)?,
+        (None, None) => return Ok(None),
+    };
+    let mut database = Database::new(url.trim())?;
+    if let Some(connections) = config.connections {
+        database = database.with_connections(connections);
+    }
+    if let Some(limit) = config.connect_timeout {
+        database = database.with_connect_timeout(limit.0);
+    }
+    if let Some(limit) = config.statement_timeout {
+        database = database.with_statement_timeout(limit.0);
+    }
+    Ok(Some(database))
 }

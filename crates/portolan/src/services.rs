@@ -1,6 +1,8 @@
 //! Puts the services together: the memory, the users, health and reflection
 //! behind one gateway. Every contract that is served is also one that can be asked for.
 
+use std::convert::Infallible;
+use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use portolan_memory::grpc::{CallStatistics, MemoryGrpc, MethodStatistics, Metric
 use portolan_memory::proto::memory_service_server::{self, MemoryServiceServer};
 use portolan_memory::proto::metrics_server::{self, MetricsServer};
 use portolan_schema::Schema;
-use portolan_server::{CallMetrics, Health, MethodCalls, Recover, reflection};
+use portolan_server::{CallMetrics, Health, MethodCalls, Recover, Serving, reflection};
 use portolan_users::grpc;
 use portolan_users::proto::user::user_service_server as user;
 use portolan_users::proto::user::v1::user_service_server as user_v1;
@@ -111,6 +113,28 @@ pub(crate) fn compose(
     let described = names.into_iter().map(str::to_owned).collect();
     let everywhere = documented(gateway, &schema, described, config);
     Ok(Services { everywhere, health })
+}
+
+/// Says of the users' services that they take no calls while their database is
+/// away; of the whole server too, when it has no others. For ever.
+pub(crate) async fn follow(opened: &Opened, health: &Health) -> Infallible {
+    if let Some(directory) = &opened.directory {
+        let mut standing = directory.standing();
+        loop {
+            let serving = match *standing.borrow_and_update() {
+                true => Serving::Yes,
+                false => Serving::No,
+            };
+            let alone = opened.memories.is_none().then_some("");
+            for name in USERS.into_iter().chain(alone) {
+                health.set(name, serving);
+            }
+            if standing.changed().await.is_err() {
+                break;
+            }
+        }
+    }
+    pending().await
 }
 
 /// The server's figures, in the words of the memory's contract.

@@ -12,7 +12,7 @@ use portolan_server::Server;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::config::{self, Config};
+use crate::config::{self, Config, Secret};
 use crate::flags::{ServerFlags, put, yes};
 use crate::listening::{self, Listeners};
 use crate::opened::{Only, Opened};
@@ -31,6 +31,7 @@ const LAST_WORK: Duration = Duration::from_secs(5);
 #[command(after_help = "Examples:\n  \
     portolan serve --demo\n  \
     portolan serve --only users --listen 127.0.0.1:8080\n  \
+    portolan serve --database-file users.url --data /var/lib/portolan\n  \
     portolan serve --listen 10.0.0.7:8080 --data /var/lib/portolan --dimension 768\n  \
     RUST_LOG=warn portolan serve --log-format json")]
 pub(crate) struct Arguments {
@@ -66,6 +67,16 @@ struct ServiceFlags {
     /// there is nothing yet
     #[arg(long)]
     demo: bool,
+
+    /// Keep the users in this PostgreSQL database, which other servers may share:
+    /// postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full. Others see
+    /// the command line: with a password in it, say it in a file
+    #[arg(long, value_name = "URL", conflicts_with = "database_file")]
+    database: Option<Secret>,
+
+    /// The same, with the URL in this file
+    #[arg(long, value_name = "FILE")]
+    database_file: Option<PathBuf>,
 }
 
 /// The flags of the vector memory.
@@ -88,6 +99,11 @@ impl ServiceFlags {
         put(&mut config.memory.data, self.data);
         put(&mut config.memory.durability, self.durability);
         put(&mut config.memory.demo, yes(self.demo));
+        // One of the two says where, and a flag wins over the file.
+        if self.database.is_some() || self.database_file.is_some() {
+            config.users.database = self.database;
+            config.users.database_file = self.database_file;
+        }
     }
 }
 
@@ -173,6 +189,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     };
     let metrics = listening::metrics();
     let services = services::compose(&opened, metrics.calls().clone(), &config)?;
+    let health = services.health.clone();
     let mut server = Server::new(services.everywhere)
         .health(services.health)
         .metrics(metrics);
@@ -182,6 +199,7 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut serving = pin!(listeners.serve(server, &config, &signals));
     tokio::select! {
         served = &mut serving => served?,
+        never = services::follow(&opened, &health) => match never {},
         () = signals.first() => {
             // Running calls may finish, and these never would.
             opened.end_streams();

@@ -17,12 +17,12 @@ use serde::Deserialize;
 
 pub(crate) use parts::{
     Clients, Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes,
-    Tls,
+    Tls, Users,
 };
 pub(crate) use telemetry::{OtlpProtocol, Telemetry, header};
 pub(crate) use upstream::{Balance, Upstream, UpstreamTls};
 pub(crate) use values::{
-    Address, Collector, HttpMethod, PageOrigin, Size, Time, TrustedProxy, UpstreamUrl,
+    Address, Collector, HttpMethod, PageOrigin, Secret, Size, Time, TrustedProxy, UpstreamUrl,
 };
 
 use crate::files;
@@ -81,6 +81,9 @@ pub(crate) struct Config {
     /// The vector memory of `portolan serve`, and where both services keep what
     /// they know.
     pub(crate) memory: Memory,
+    /// The directory of users of `portolan serve`, when it is to be in a
+    /// database instead.
+    pub(crate) users: Users,
 }
 
 impl Config {
@@ -108,8 +111,8 @@ impl Config {
                 _ => sentence,
             };
             anyhow::Error::new(Wrong {
-                sentence: format!("{name}{place}: {sentence}"),
-                snippet: snippet.replace("<input>", name),
+                sentence: values::redacted(&format!("{name}{place}: {sentence}")),
+                snippet: values::redacted(&snippet.replace("<input>", name)),
             })
         })
     }
@@ -142,6 +145,7 @@ impl Config {
         self.telemetry.paths().for_each(settle);
         self.routes.service_config.iter_mut().for_each(settle);
         self.memory.data.iter_mut().for_each(settle);
+        self.users.database_file.iter_mut().for_each(settle);
     }
 
     /// The file itself, and those that it names and that are read when it is.
@@ -320,6 +324,24 @@ mod tests {
             paths,
             [Path::new("/etc/portolan/a.binpb"), Path::new("/b.binpb")]
         );
+    }
+
+    #[test]
+    fn a_password_is_never_shown() {
+        for text in [
+            "users:\n  database: postgres://u:hunter2@db/x\n  conections: 3\n",
+            "users: {database: postgresql://u:hunter2@db/x, conections: 3}\n",
+            "users:\n  database: [postgres://u:hunter2@db/x]\n",
+            "users:\n  connections: postgres://u:hunter2@db/x\n",
+            "listen: [\"postgres://u:hunter2@db/x\"]\n",
+        ] {
+            let error = Config::parse(text, "x").unwrap_err();
+            let wrong = error.downcast_ref::<Wrong>().unwrap();
+            let shown = format!("{error} {error:?} {}", wrong.snippet);
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+        let config = Config::parse("users: {database: postgres://u:hunter2@db/x}", "x").unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::ranges;
-use super::{HttpMethod, PageOrigin, Size, Time};
+use super::{HttpMethod, PageOrigin, Secret, Size, Time};
 
 /// Certificates for the listeners.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -238,4 +238,26 @@ pub(crate) struct Memory {
     /// Start with a corpus of real texts and vectors, and with a few users, when
     /// there is nothing yet.
     pub(crate) demo: Option<bool>,
+}
+
+/// The directory of users of `portolan serve`: in the data folder, unless a
+/// database is named.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Users {
+    /// The PostgreSQL database that keeps the users, as
+    /// `postgres://USER:PASSWORD@HOST:PORT/NAME?sslmode=verify-full`.
+    pub(crate) database: Option<Secret>,
+    /// A file that has this URL in it, and nothing else.
+    pub(crate) database_file: Option<PathBuf>,
+    /// The most connections to it, besides one that listens.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "ranges::some")]
+    pub(crate) connections: Option<usize>,
+    /// How long a connection may take to come about.
+    #[serde(deserialize_with = "ranges::time")]
+    pub(crate) connect_timeout: Option<Time>,
+    /// How long a statement may take.
+    #[serde(deserialize_with = "ranges::time")]
+    pub(crate) statement_timeout: Option<Time>,
 }

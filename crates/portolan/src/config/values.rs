@@ -1,6 +1,7 @@
 //! Single values of the file that are more than text or numbers.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -89,6 +90,43 @@ impl FromStr for Time {
 }
 
 text_value!(Time, r"^\d+ *(ms|s|m|h)?$", "30s");
+
+/// Something with a password in it, which is never shown.
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl FromStr for Secret {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// A text without what follows the scheme of a database's URL, in which there
+/// may be a password: up to the next space or quotation mark.
+pub(super) fn redacted(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("://") {
+        shown.push_str(before);
+        shown.push_str("://");
+        rest = behind;
+        if before.ends_with("postgres") || before.ends_with("postgresql") {
+            let end = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '`');
+            rest = &behind[behind.find(end).unwrap_or(behind.len())..];
+            shown.push('…');
+        }
+    }
+    shown + rest
+}
 
 /// Where a gRPC server is.
 #[derive(Clone, Debug, PartialEq, Eq)]
