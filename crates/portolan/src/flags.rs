@@ -1,6 +1,8 @@
 //! The flags that every server has. Each says what a key of `portolan.yaml`
 //! says, and wins over it.
 
+mod auth;
+
 use std::path::PathBuf;
 
 use clap::Args;
@@ -43,6 +45,9 @@ pub(crate) struct ServerFlags {
 
     #[command(flatten)]
     door: DoorFlags,
+
+    #[command(flatten)]
+    auth: auth::AuthFlags,
 
     #[command(flatten)]
     routes: RouteFlags,
@@ -202,6 +207,8 @@ impl ServerFlags {
         if !self.door.trusted_proxy.is_empty() {
             config.trusted_proxies = Some(self.door.trusted_proxy);
         }
+
+        self.auth.put_onto(config);
 
         put(&mut config.routes.path, self.routes.path);
         put(&mut config.routes.base_path, self.routes.base_path);

@@ -13,6 +13,12 @@ use crate::config::{self, Address, Config, LogFormat};
 use crate::output;
 use crate::signals::Signals;
 
+/// What is to be done where everybody may call.
+const EVERYTHING: &str = "listen on 127.0.0.1 unless everyone there may read and change everything";
+/// The same where tokens travel openly.
+const TOKENS: &str = "whoever is between can read the tokens: serve by TLS with --tls-cert and \
+                      --tls-key, or listen on 127.0.0.1";
+
 /// Sets up the logs.
 pub(crate) fn install_logs(config: &Config) -> anyhow::Result<()> {
     let directives = std::env::var("RUST_LOG").unwrap_or_default();
@@ -105,10 +111,12 @@ impl Listeners {
 
     /// Whoever reaches a port that asks for no certificate may do everything.
     fn warn_of_strangers(&self, config: &Config) {
-        let lacking = match &config.tls {
-            Some(tls) if tls.client_ca.is_some() => return,
-            Some(_) => "without authentication",
-            None => "without TLS and without authentication",
+        let knows_callers = config.auth.is_some();
+        let (lacking, advice) = match &config.tls {
+            Some(tls) if tls.client_ca.is_some() || knows_callers => return,
+            Some(_) => ("without authentication", EVERYTHING),
+            None if knows_callers => ("without TLS", TOKENS),
+            None => ("without TLS and without authentication", EVERYTHING),
         };
         let addresses = self.0.iter().filter_map(|one| one.address().socket());
         let open = addresses.filter(|address| !address.ip().is_loopback());
@@ -116,7 +124,7 @@ impl Listeners {
         if !open.is_empty() {
             output::warning(&format!(
                 "{} can be reached from other machines {lacking}; \
-                 listen on 127.0.0.1 unless everyone there may read and change everything",
+                 {advice}",
                 open.join(" and ")
             ));
         }

@@ -10,6 +10,7 @@ mod encoding;
 mod files;
 mod flags;
 mod front;
+mod guards;
 mod lines;
 mod listening;
 mod live;

@@ -11,6 +11,7 @@ use portolan_memory::grpc::{CallStatistics, MemoryGrpc, MethodStatistics, Metric
 use portolan_memory::proto::memory_service_server::{self, MemoryServiceServer};
 use portolan_memory::proto::metrics_server::{self, MetricsServer};
 use portolan_schema::Schema;
+use portolan_server::interceptor::{Intercepted, InterceptorLayer};
 use portolan_server::{CallMetrics, Health, MethodCalls, Recover, Serving, reflection};
 use portolan_users::grpc;
 use portolan_users::proto::user::user_service_server as user;
@@ -51,7 +52,7 @@ const USERS: [&str; 3] = [
 /// The services, ready to be served.
 pub(crate) struct Services {
     /// All of them, in every protocol.
-    pub(crate) everywhere: Documented<Gateway<Recover<InKind<Routes>>>>,
+    pub(crate) everywhere: Documented<Gateway<Recover<Intercepted<InKind<Routes>>>>>,
     /// Says which of them take calls.
     pub(crate) health: Health,
 }
@@ -63,6 +64,7 @@ pub(crate) fn compose(
     opened: &Opened,
     calls: Arc<CallMetrics>,
     config: &Config,
+    guards: &InterceptorLayer,
 ) -> anyhow::Result<Services> {
     let options = config.gateway_options();
     let max_message_size = options.max_message_size;
@@ -108,8 +110,9 @@ pub(crate) fn compose(
     routes.add_service(reflection::v1alpha(contracts.iter().copied())?.compressed(Gzip));
     let schema = Schema::from_descriptor_sets(contracts)?;
     let schema = Arc::new(contracts::with_rules(schema, &config.rules()?));
-    let gateway = GatewayLayer::with_options(Arc::clone(&schema), options)
-        .layer(Recover::new(InKind(routes.routes().prepare())));
+    let gateway = GatewayLayer::with_options(Arc::clone(&schema), options).layer(Recover::new(
+        guards.layer(InKind(routes.routes().prepare())),
+    ));
     let described = names.into_iter().map(str::to_owned).collect();
     let everywhere = documented(gateway, &schema, described, config);
     Ok(Services { everywhere, health })

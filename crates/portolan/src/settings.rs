@@ -20,6 +20,8 @@ impl Config {
         Options {
             max_message_size: self.max_message_size(),
             default_timeout: self.limits.default_timeout.map(|time| time.0),
+            // A call that is refused is not to be read before.
+            read_on_demand: self.has_guards(),
             read: ReadOptions {
                 ignore_unknown: self.json.ignore_unknown.unwrap_or(false),
                 ..defaults.read
@@ -49,6 +51,12 @@ impl Config {
                 .map(|methods| methods.iter().map(|method| method.0.clone()).collect()),
             ..defaults
         }
+    }
+
+    /// Whether something stands in front of calls that may refuse them.
+    fn has_guards(&self) -> bool {
+        let limits = &self.limits;
+        self.auth.is_some() || limits.rate.is_some() || limits.max_concurrency.is_some()
     }
 
     /// Which pages of other origins may call.

@@ -11,6 +11,7 @@ use portolan_server::Server;
 use crate::config::{Balance, Config, Time, Upstream, UpstreamTls, UpstreamUrl};
 use crate::flags::{ServerFlags, put};
 use crate::front::Front;
+use crate::guards::guards;
 use crate::listening::{self, Listeners};
 use crate::signals::Signals;
 use crate::telemetry;
@@ -207,9 +208,13 @@ async fn serve(arguments: Arguments, config: Config) -> anyhow::Result<ExitCode>
     let signals = Signals::catch()?;
     let listeners = Listeners::bind(&config, &LISTEN)?;
     let telemetry = telemetry::of(&config)?;
-    let reload = move || arguments.configuration();
+    let opening = async {
+        let guards = guards(&config).await?;
+        let reload = move || arguments.configuration();
+        Front::open(config.clone(), guards, telemetry.clone(), reload).await
+    };
     let front = tokio::select! {
-        front = Front::open(config.clone(), telemetry.clone(), reload) => front?,
+        front = opening => front?,
         // An upstream that does not answer may take its time.
         () = signals.first() => return Ok(ExitCode::SUCCESS),
     };

@@ -9,6 +9,7 @@ mod openapi;
 pub(crate) mod serve;
 mod target;
 mod tls;
+mod token;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,8 @@ pub(crate) enum Command {
     Health(Box<health::Arguments>),
     /// Make certificates to try TLS out with
     Tls(tls::Arguments),
+    /// Make JSON Web Tokens, and look at them
+    Token(token::Arguments),
 }
 
 impl Command {
@@ -46,6 +49,7 @@ impl Command {
             Self::Memory(arguments) => memory::run(arguments),
             Self::Health(arguments) => health::run(&arguments),
             Self::Tls(arguments) => tls::run(arguments),
+            Self::Token(arguments) => token::run(arguments),
         }
     }
 }

@@ -14,6 +14,7 @@ use serde::Deserialize;
 
 use crate::config::{self, Config, Secret};
 use crate::flags::{ServerFlags, put, yes};
+use crate::guards::guards;
 use crate::listening::{self, Listeners};
 use crate::opened::{Only, Opened};
 use crate::services;
@@ -184,11 +185,16 @@ async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let listeners = Listeners::bind(&config, &LISTEN)?;
     let telemetry = telemetry::of(&config)?;
 
+    let guards = tokio::select! {
+        guards = guards(&config) => guards?,
+        // Keys may be asked for far away.
+        () = signals.first() => return Ok(ExitCode::SUCCESS),
+    };
     let Some(opened) = Opened::open(&config, &signals).await? else {
         return Ok(ExitCode::SUCCESS);
     };
     let metrics = listening::metrics();
-    let services = services::compose(&opened, metrics.calls().clone(), &config)?;
+    let services = services::compose(&opened, metrics.calls().clone(), &config, &guards)?;
     let health = services.health.clone();
     let mut server = Server::new(services.everywhere)
         .health(services.health)

@@ -4,6 +4,7 @@
 //! out a flag may say, and what neither says has the default that the flag's
 //! help names. A flag wins over the file.
 
+mod auth;
 mod parts;
 mod ranges;
 mod telemetry;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use auth::{Auth, Keys, Per, Rate};
 pub(crate) use parts::{
     Clients, Contracts, Cors, Errors, Json, Limits, Log, LogFormat, Memory, PrintDefaults, Routes,
     Tls, Users,
@@ -68,6 +70,9 @@ pub(crate) struct Config {
     /// Which pages of other origins may call.
     #[serde(deserialize_with = "Cors::checked")]
     pub(crate) cors: Option<Cors>,
+    /// Who may call; everybody without it.
+    #[serde(deserialize_with = "Auth::checked")]
+    pub(crate) auth: Option<Auth>,
     /// Whether `/openapi.json`, `/openapi.yaml` and `/docs` are served.
     pub(crate) docs: Option<bool>,
     /// The logs on standard error.
@@ -138,6 +143,9 @@ impl Config {
         if let Some(tls) = &mut self.tls {
             tls.paths().for_each(settle);
         }
+        if let Some(auth) = &mut self.auth {
+            auth.paths().for_each(settle);
+        }
         for upstream in &mut self.upstreams {
             upstream.paths().for_each(settle);
         }
@@ -164,8 +172,10 @@ impl Config {
         self.listen != before.listen
             || self.tls != before.tls
             || self.cors != before.cors
+            || self.auth != before.auth
             || self.trusted_proxies != before.trusted_proxies
             || self.limits.clients != before.limits.clients
+            || self.limits.guards() != before.limits.guards()
             || self.log != before.log
             || self.telemetry != before.telemetry
             || self.drain_timeout != before.drain_timeout

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
 use super::ranges;
-use super::{HttpMethod, PageOrigin, Secret, Size, Time};
+use super::{HttpMethod, PageOrigin, Rate, Secret, Size, Time};
 
 /// Certificates for the listeners.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -122,8 +122,24 @@ pub(crate) struct Limits {
     /// The longest that a call may take when its client names no deadline.
     #[serde(deserialize_with = "ranges::time")]
     pub(crate) default_timeout: Option<Time>,
+    /// How often each caller may call; as often as it likes by default.
+    pub(crate) rate: Option<Rate>,
+    /// How many calls may run at a time; any number by default.
+    #[schemars(range(min = 1))]
+    #[serde(deserialize_with = "ranges::some")]
+    pub(crate) max_concurrency: Option<usize>,
+    /// How many more may wait when as many run as `max_concurrency` says; none
+    /// by default. The others answer RESOURCE_EXHAUSTED.
+    pub(crate) max_queue: Option<usize>,
     /// What a client may cost before it calls anything, and while it does.
     pub(crate) clients: Clients,
+}
+
+impl Limits {
+    /// Those of calls, which are decided when a server starts.
+    pub(super) fn guards(&self) -> (Option<Rate>, Option<usize>, Option<usize>) {
+        (self.rate, self.max_concurrency, self.max_queue)
+    }
 }
 
 /// What a client may cost. All of it is decided when a server starts.

@@ -22,6 +22,13 @@ where
     )
 }
 
+/// The same of what has to be said.
+pub(super) fn one<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
+    let number = u32::deserialize(deserializer)?;
+    let advice = "with 0 nothing could be done; write 1 or more";
+    only_if(number > 0, number, advice)
+}
+
 /// The same of what has a default.
 pub(super) fn failures<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u32, D::Error> {
     let number = u32::deserialize(deserializer)?;

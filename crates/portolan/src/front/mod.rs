@@ -21,6 +21,7 @@ use portolan_client::Upstreams;
 use portolan_gateway::{Gateway, GatewayLayer};
 use portolan_schema::http::ServiceConfig;
 use portolan_server::Health;
+use portolan_server::interceptor::{Intercepted, InterceptorLayer};
 use portolan_telemetry::{Telemetry, Traced};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -47,7 +48,7 @@ const ALL_PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) type Service = Live<Current>;
 
 /// What is served at a time.
-type Current = Entry<Documented<Gateway<Behind<Traced<Upstreams>>>>>;
+type Current = Entry<Documented<Gateway<Intercepted<Behind<Traced<Upstreams>>>>>>;
 
 /// A gateway's front.
 pub(crate) struct Front {
@@ -60,14 +61,15 @@ pub(crate) struct Front {
 impl Front {
     /// Opens it. Contracts of files have to be there and right; those of
     /// upstreams may come later: until then only gRPC passes. `reload` reads
-    /// the configuration again.
+    /// the configuration again, but for what guards calls.
     pub(crate) async fn open(
         config: Config,
+        guards: InterceptorLayer,
         telemetry: Option<Telemetry>,
         reload: impl Fn() -> anyhow::Result<Config> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let health = Health::new(Vec::<String>::new());
-        let mut state = State::open(config)?;
+        let mut state = State::open(config)?.guarded(guards);
         state.telemetry = telemetry;
         // Before anything is waited for: a change meanwhile is to be seen.
         let mut watched = Watched::new(state.files());
@@ -140,6 +142,8 @@ struct State {
     contracts: Contracts,
     /// What does not go with the others, in sentences.
     left_out: Vec<String>,
+    /// What stands in front of every call, for as long as the process runs.
+    guards: InterceptorLayer,
 }
 
 impl State {
@@ -160,7 +164,12 @@ impl State {
             unknown: Vec::new(),
             contracts: Contracts::none()?,
             left_out: Vec::new(),
+            guards: InterceptorLayer::new(),
         })
+    }
+
+    fn guarded(self, guards: InterceptorLayer) -> Self {
+        Self { guards, ..self }
     }
 
     /// Gets the contracts, for which it waits no longer than that; whether
@@ -233,7 +242,7 @@ impl State {
         let services = self.contracts.services().map(str::to_owned);
         Ok(Entry {
             gateway: documented(
-                self.layer().layer(behind),
+                self.layer().layer(self.guards.layer(behind)),
                 &self.contracts.schema,
                 services.collect(),
                 &self.config,

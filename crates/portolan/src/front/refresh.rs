@@ -77,10 +77,12 @@ impl Refresh {
         let config = (self.reload)()?;
         if config.needs_restart_after(&self.state.config) {
             tracing::warn!(
-                "changes of listen, tls, cors, trusted_proxies, limits.clients, log, telemetry and drain_timeout take effect with the next start"
+                "changes of listen, tls, auth, cors, trusted_proxies, log, telemetry, drain_timeout and, of \
+                 limits, clients, rate, max_concurrency and max_queue take effect with the next start"
             );
         }
-        let mut next = State::open(config)?;
+        let guards = self.state.guards.clone();
+        let mut next = State::open(config)?.guarded(guards);
         next.telemetry = self.state.telemetry.clone();
         next.source.remember(&self.state.source);
         next.gather(PATIENCE).await?;

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use portolan_gateway::{BoxError, Options};
 use portolan_schema::Schema;
+use portolan_server::interceptor::InterceptorLayer;
 use portolan_server::{Health, Metrics, Tls, reflection};
 use tonic::server::NamedService;
 use tower_service::Service;
@@ -74,6 +75,7 @@ pub struct GrpcGatewayBuilder {
     reflection: bool,
     drain_timeout: Option<Duration>,
     metrics: Metrics,
+    interceptors: InterceptorLayer,
     options: Options,
 }
 
@@ -92,6 +94,7 @@ impl GrpcGatewayBuilder {
             reflection: true,
             drain_timeout: None,
             metrics: Metrics::default(),
+            interceptors: InterceptorLayer::new(),
             options: Options::default(),
         }
     }
@@ -201,6 +204,14 @@ impl GrpcGatewayBuilder {
         self
     }
 
+    /// Puts interceptors around every call of the services, by whatever protocol
+    /// it comes, and of the health checks and reflection that the gateway adds:
+    /// authentication, for instance, or one's own.
+    pub fn intercept(mut self, interceptors: InterceptorLayer) -> Self {
+        self.interceptors = interceptors;
+        self
+    }
+
     /// Everything else: the size limit, how JSON is read and written, the form
     /// of errors. Where named routes begin the builder says, and which HTTP
     /// methods they take if [`http_methods`](Self::http_methods) is called.
@@ -240,6 +251,8 @@ impl GrpcGatewayBuilder {
         }
 
         let mut options = self.options;
+        // A call that is refused is not to be read before.
+        options.read_on_demand |= !self.interceptors.is_empty();
         if let Some(names) = self.http_methods {
             options.http_methods = Some(http_methods(names)?);
         }
@@ -260,6 +273,7 @@ impl GrpcGatewayBuilder {
             tls,
             drain_timeout: self.drain_timeout,
             metrics: self.metrics,
+            interceptors: self.interceptors,
             options,
         };
         GrpcGateway::of(parts)

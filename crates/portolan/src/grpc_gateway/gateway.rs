@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use portolan_gateway::{GatewayLayer, Options};
 use portolan_schema::Schema;
+use portolan_server::interceptor::InterceptorLayer;
 use portolan_server::{Drained, Health, Listener, Metrics, Recover, Server, Tls};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_layer::Layer;
 
+use super::in_process::Guarded;
 use super::path::BasePath;
 use super::services::Services;
 use super::{Error, GrpcGatewayBuilder, InProcess, routes};
@@ -67,6 +69,7 @@ pub(super) struct Parts {
     pub(super) tls: Option<Tls>,
     pub(super) drain_timeout: Option<Duration>,
     pub(super) metrics: Metrics,
+    pub(super) interceptors: InterceptorLayer,
     pub(super) options: Options,
 }
 
@@ -235,13 +238,17 @@ impl GrpcGateway {
         let routes = routes.iter();
         let routes = routes.map(|route| (route.path().to_owned(), routes::rpc(route)));
         let routes = routes.collect();
-        let service = InProcess::new(layer.layer(Recover::new(parts.services.clone())));
+        let service = InProcess::new(layer.layer(self.guarded(parts.services.clone())));
         Ok(Some(NamedRoutes { service, routes }))
     }
 
     fn everywhere(&self, health: &Health) -> InProcess {
         let services = self.0.parts.behind.clone().with(health.service());
-        InProcess::new(self.0.layer.layer(Recover::new(services)))
+        InProcess::new(self.0.layer.layer(self.guarded(services)))
+    }
+
+    fn guarded(&self, services: Services) -> Guarded {
+        Recover::new(self.0.parts.interceptors.layer(services))
     }
 
     /// Where to listen.

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use portolan_gateway::{Body, BoxError, Gateway};
 use portolan_server::Recover;
+use portolan_server::interceptor::Intercepted;
 use tower_service::Service;
 
 use super::services::Services;
@@ -32,10 +33,13 @@ use super::services::Services;
 /// # }
 /// ```
 #[derive(Clone, Debug)]
-pub struct InProcess(Gateway<Recover<Services>>);
+pub struct InProcess(Gateway<Guarded>);
+
+/// The services with what stands around each call of theirs.
+pub(super) type Guarded = Recover<Intercepted<Services>>;
 
 impl InProcess {
-    pub(super) fn new(everywhere: Gateway<Recover<Services>>) -> Self {
+    pub(super) fn new(everywhere: Gateway<Guarded>) -> Self {
         Self(everywhere)
     }
 }
