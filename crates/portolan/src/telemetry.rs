@@ -8,6 +8,9 @@ use portolan_telemetry::{Protocol, Sampler, Settings, Telemetry};
 use crate::config::{self, Collector, Config, OtlpProtocol};
 use crate::files;
 
+const SAMPLER: &str = "OTEL_TRACES_SAMPLER";
+const SAMPLER_ARG: &str = "OTEL_TRACES_SAMPLER_ARG";
+
 /// The telemetry of a server; nothing when nobody names a collector.
 pub(crate) fn of(config: &Config) -> anyhow::Result<Option<Telemetry>> {
     let environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -68,7 +71,7 @@ fn settings(
             }
         }
     }
-    settings.sampler = sampler(config);
+    settings.sampler = sampler(config, &environment)?;
     settings.traces = config.traces.unwrap_or(true);
     settings.metrics = config.metrics.unwrap_or(true);
     if let Some(time) = config.metrics_interval {
@@ -96,14 +99,41 @@ fn settings(
     Ok(Some(settings))
 }
 
-fn sampler(config: &config::Telemetry) -> Sampler {
-    let sampler = config.trace_ratio.and_then(Sampler::ratio);
-    let sampler = sampler.unwrap_or_default();
-    if config.ignore_parents.unwrap_or(false) {
+fn sampler(
+    config: &config::Telemetry,
+    environment: impl Fn(&str) -> Option<String>,
+) -> anyhow::Result<Sampler> {
+    let (mut ratio, mut ignores) = (1.0, false);
+    if let Some(name) = environment(SAMPLER) {
+        let (heeding, kind) = match name.strip_prefix("parentbased_") {
+            Some(kind) => (true, kind),
+            None => (false, name.as_str()),
+        };
+        ignores = !heeding;
+        ratio = match kind {
+            "always_on" => 1.0,
+            "always_off" => 0.0,
+            "traceidratio" => match environment(SAMPLER_ARG) {
+                None => 1.0,
+                Some(text) => text.parse().ok().with_context(|| {
+                    format!("{SAMPLER_ARG}: `{text}` is no share; set one from 0 to 1, such as 0.1")
+                })?,
+            },
+            _ => anyhow::bail!(
+                "{SAMPLER}: `{name}` is not known; set always_on, always_off or traceidratio, \
+                 with parentbased_ before it to heed callers"
+            ),
+        };
+    }
+    let ratio = config.trace_ratio.unwrap_or(ratio);
+    let sampler = Sampler::ratio(ratio).with_context(|| {
+        format!("{SAMPLER_ARG}: {ratio} is no share; set one from 0 to 1, such as 0.1")
+    })?;
+    Ok(if config.ignore_parents.unwrap_or(ignores) {
         sampler.ignoring_parents()
     } else {
         sampler
-    }
+    })
 }
 
 fn parse((variable, value): (String, String)) -> anyhow::Result<Collector> {
@@ -151,7 +181,8 @@ mod tests {
         pairs: &[(&str, &str)],
     ) -> anyhow::Result<Option<Settings>> {
         let pairs: BTreeMap<_, _> = pairs.iter().copied().collect();
-        settings(config, |name| pairs.get(name).map(ToString::to_string))
+        let said = |name: &str| pairs.get(name).filter(|value| !value.is_empty());
+        settings(config, |name| said(name).map(ToString::to_string))
     }
 
     const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://a:4318");
@@ -176,6 +207,49 @@ mod tests {
         assert_eq!(settings.service_name, "orders");
         assert_eq!(settings.attributes, [("a".to_owned(), "b".to_owned())]);
         assert!(!format!("{settings:?}").contains("Bearer"));
+    }
+
+    #[test]
+    fn the_sampler_is_what_either_says() {
+        let all = Sampler::all();
+        let share = |ratio| Sampler::ratio(ratio).unwrap();
+        let ratio = |ratio| config::Telemetry {
+            trace_ratio: Some(ratio),
+            ..config::Telemetry::default()
+        };
+        let silent = config::Telemetry::default();
+        for (config, name, argument, expected) in [
+            (&silent, "", "", all),
+            (&silent, "parentbased_always_on", "", all),
+            (&silent, "always_on", "", all.ignoring_parents()),
+            (&silent, "always_off", "", share(0.0).ignoring_parents()),
+            (&silent, "parentbased_traceidratio", "0.25", share(0.25)),
+            (
+                &silent,
+                "traceidratio",
+                "0.25",
+                share(0.25).ignoring_parents(),
+            ),
+            (&silent, "", "0.25", all),
+            (&ratio(0.5), "parentbased_traceidratio", "0.25", share(0.5)),
+        ] {
+            let settings = of_both(
+                config,
+                &[ENDPOINT, (SAMPLER, name), (SAMPLER_ARG, argument)],
+            );
+            let settings = settings.unwrap().unwrap();
+            assert_eq!(settings.sampler, expected, "{name} {argument}");
+        }
+        for (name, argument) in [
+            ("jaeger_remote", ""),
+            ("traceidratio", "x"),
+            ("traceidratio", "1.5"),
+            ("traceidratio", "NaN"),
+        ] {
+            let pairs = [ENDPOINT, (SAMPLER, name), (SAMPLER_ARG, argument)];
+            let error = of_environment(&pairs).unwrap_err().to_string();
+            assert!(error.starts_with(SAMPLER), "{error}");
+        }
     }
 
     #[test]

@@ -177,11 +177,8 @@ impl<S> Server<S> {
             Connections::new(tasks.clone(), drain.clone(), abort.clone(), self.limits);
         let tunnels = Tunnels::new(tasks.clone(), abort.clone());
         let exporting = self.telemetry.as_ref().and_then(|telemetry| {
-            let exporting = telemetry.start();
-            if exporting.is_some() {
-                telemetry.add(self.metrics.clone());
-            }
-            exporting
+            self.metrics.know(telemetry);
+            telemetry.start(vec![Box::new(self.metrics.clone())])
         });
         let edge = Edge::new(self.service, self.metrics, self.cors, self.proxies, tunnels)
             .forwarding(self.forwards)

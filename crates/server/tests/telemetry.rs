@@ -10,7 +10,7 @@ use http::{HeaderMap, Request, Response};
 use http_body_util::Full;
 use portolan_server::{RequestBody, Server};
 use portolan_telemetry::{Sampler, Settings, Telemetry, TraceContext};
-use support::{Running, http1, http2, text};
+use support::{Running, get, http1, http2, text};
 use tower::service_fn;
 
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -146,6 +146,21 @@ async fn strangers_decide_nothing_where_they_are_not_to() {
 }
 
 #[tokio::test]
+async fn who_serves_again_sends_again() {
+    let telemetry = telemetry(|settings| settings.delay = Duration::from_secs(3600));
+    for count in 1..=2 {
+        let server = Server::new(service_fn(service)).telemetry(telemetry.clone());
+        let server = Running::start(server);
+        text(http1().request(get(&server.url("/"))).await.unwrap()).await;
+        assert!(telemetry.start(Vec::new()).is_none(), "the server sends");
+        let _ = server.drained(Duration::from_secs(20)).await;
+        // There is no collector, so what is sent is lost.
+        assert_eq!(telemetry.lost(), count);
+    }
+    assert!(telemetry.start(Vec::new()).is_some());
+}
+
+#[tokio::test]
 async fn what_finds_no_room_is_counted() {
     let telemetry = telemetry(|settings| {
         settings.queue = 3;
@@ -158,6 +173,11 @@ async fn what_finds_no_room_is_counted() {
         *request.uri_mut() = server.url("/").parse().unwrap();
         text(http1().request(request).await.unwrap()).await;
     }
+    let figures = text(http1().request(get(&server.url("/metrics"))).await.unwrap()).await;
+    assert!(
+        figures.contains("\nportolan_spans_lost_total "),
+        "{figures}"
+    );
     let _ = server.drained(Duration::from_secs(20)).await;
     // Two found no room, or a batch was full at three; nobody took the others.
     assert_eq!(telemetry.lost(), 5);

@@ -3,12 +3,14 @@
 //! for this but the end of the process.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
+use crate::Figures;
 use crate::carrier::{Again, Carrier, Failure};
 use crate::otlp::{self, ExportResponse};
 use crate::span::nanos;
@@ -31,7 +33,8 @@ pub struct Exporting {
 
 impl Exporting {
     /// Begins; has to be within a Tokio runtime.
-    pub(crate) fn begin(core: &Arc<Core>, traces: Carrier, metrics: Carrier) -> Self {
+    pub(crate) fn begin(core: &Arc<Core>, own_figures: Vec<Box<dyn Figures>>) -> Self {
+        let [traces, metrics] = core.carriers.each_ref().map(Carrier::fresh);
         let stop = CancellationToken::new();
         let (own, stopped) = (Arc::clone(core), stop.clone());
         let work = tokio::spawn(async move {
@@ -42,7 +45,7 @@ impl Exporting {
             };
             let figures = async {
                 if own.settings.metrics {
-                    figures(&own, metrics, &stopped).await;
+                    figures(&own, &own_figures, metrics, &stopped).await;
                 }
             };
             tokio::join!(spans, figures);
@@ -55,15 +58,21 @@ impl Exporting {
     }
 
     /// Sends what is left, within the time limit of the settings.
-    pub async fn finish(self) {
+    pub async fn finish(mut self) {
         self.stop.cancel();
         let limit = self.core.settings.flush_timeout;
-        if timeout(limit, self.work).await.is_err() {
+        if timeout(limit, &mut self.work).await.is_err() {
             tracing::warn!(
                 ?limit,
                 "the collector has not taken the last telemetry in time"
             );
         }
+    }
+}
+
+impl Drop for Exporting {
+    fn drop(&mut self) {
+        self.core.sends.store(false, Ordering::Release);
     }
 }
 
@@ -106,7 +115,12 @@ async fn spans(core: &Core, carrier: Carrier, stop: &CancellationToken) {
 
 /// Sends figures. One export that fails is not tried again, for the next says
 /// all that it would have said.
-async fn figures(core: &Core, carrier: Carrier, stop: &CancellationToken) {
+async fn figures(
+    core: &Core,
+    own: &[Box<dyn Figures>],
+    carrier: Carrier,
+    stop: &CancellationToken,
+) {
     let interval = core.settings.metrics_interval;
     let mut ticks = interval_at(Instant::now() + interval, interval);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -121,7 +135,7 @@ async fn figures(core: &Core, carrier: Carrier, stop: &CancellationToken) {
             () = stop.cancelled() => {}
             _ = ticks.tick() => {}
         }
-        let figures = core.collect();
+        let figures = core.collect(own);
         if !figures.is_empty() {
             let counted = otlp::Counted {
                 from: core.began,

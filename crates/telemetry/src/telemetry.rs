@@ -1,6 +1,7 @@
 //! The handle by which spans and figures are recorded.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
@@ -12,7 +13,7 @@ use crate::export::Exporting;
 use crate::otlp::{KeyValue, Resource};
 use crate::queue::Queue;
 use crate::span::{Kind, Running, Span, SpanStatus, nanos};
-use crate::{BuildError, Figures, Metric, Settings, TraceContext};
+use crate::{BuildError, Figures, Metric, Points, Settings, TraceContext};
 
 /// Records spans and figures, and sends them once it is [started](Self::start).
 /// Clones are the same.
@@ -22,7 +23,7 @@ use crate::{BuildError, Figures, Metric, Settings, TraceContext};
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let telemetry = Telemetry::new(Settings::new("http://127.0.0.1:4317".parse()?))?;
-/// let exporting = telemetry.start();
+/// let exporting = telemetry.start(Vec::new());
 /// // … and at the end:
 /// if let Some(exporting) = exporting {
 ///     exporting.finish().await;
@@ -41,18 +42,25 @@ pub(crate) struct Core {
     /// When counting began, in nanoseconds since 1970.
     pub(crate) began: u64,
     figures: Mutex<Vec<Box<dyn Figures>>>,
-    /// Until somebody begins to send.
-    carriers: Mutex<Option<(Carrier, Carrier)>>,
+    /// The ways to the collector: of spans, and of figures.
+    pub(crate) carriers: [Carrier; 2],
+    /// Whether somebody sends.
+    pub(crate) sends: AtomicBool,
 }
 
 impl Core {
-    /// All figures now.
-    pub(crate) fn collect(&self) -> Vec<Metric> {
-        let figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
-        figures
-            .iter()
-            .flat_map(|figures| figures.collect())
-            .collect()
+    /// All figures now: those of whoever sends, and those that were added.
+    pub(crate) fn collect(&self, own: &[Box<dyn Figures>]) -> Vec<Metric> {
+        let added = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let figures = own.iter().chain(added.iter());
+        let mut metrics: Vec<_> = figures.flat_map(|figures| figures.collect()).collect();
+        metrics.push(Metric {
+            name: "portolan.spans.lost",
+            description: "Spans that found no room, or that the collector has not taken.",
+            unit: "{span}",
+            points: Points::Counter(vec![(Vec::new(), self.queue.dropped().into())]),
+        });
+        metrics
     }
 }
 
@@ -63,19 +71,20 @@ impl Telemetry {
     /// When the settings lead to no collector.
     pub fn new(settings: Settings) -> Result<Self, BuildError> {
         let carrier = |signal| Carrier::new(signal, &settings);
-        let (traces, metrics) = (carrier(Signal::Traces)?, carrier(Signal::Metrics)?);
+        let carriers = [carrier(Signal::Traces)?, carrier(Signal::Metrics)?];
         let resource = resource(&settings);
         Ok(Self(Arc::new(Core {
             queue: Queue::new(settings.queue, settings.batch),
             resource,
             began: nanos(SystemTime::now()),
             figures: Mutex::new(Vec::new()),
-            carriers: Mutex::new(Some((traces, metrics))),
+            carriers,
+            sends: AtomicBool::new(false),
             settings,
         })))
     }
 
-    /// Sends these figures too.
+    /// Sends these figures too, whoever sends.
     pub fn add(&self, figures: impl Figures + 'static) {
         let mut all = self
             .0
@@ -85,16 +94,12 @@ impl Telemetry {
         all.push(Box::new(figures));
     }
 
-    /// Begins to send, on the Tokio runtime that this is called in; nothing when
-    /// somebody else has begun.
-    pub fn start(&self) -> Option<Exporting> {
-        let mut carriers = self
-            .0
-            .carriers
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let (traces, metrics) = carriers.take()?;
-        Some(Exporting::begin(&self.0, traces, metrics))
+    /// Begins to send, these figures too, on the Tokio runtime that this is called
+    /// in. Nothing while somebody else sends: who shares telemetry with another
+    /// server [adds](Self::add) its figures.
+    pub fn start(&self, figures: Vec<Box<dyn Figures>>) -> Option<Exporting> {
+        let was_sending = self.0.sends.swap(true, Ordering::AcqRel);
+        (!was_sending).then(|| Exporting::begin(&self.0, figures))
     }
 
     /// Whether spans are recorded at all.

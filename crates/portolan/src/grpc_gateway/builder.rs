@@ -10,6 +10,7 @@ use portolan_gateway::{BoxError, Options};
 use portolan_schema::Schema;
 use portolan_server::interceptor::InterceptorLayer;
 use portolan_server::{Health, Metrics, Tls, reflection};
+use portolan_telemetry::Telemetry;
 use tonic::server::NamedService;
 use tower_service::Service;
 
@@ -76,6 +77,7 @@ pub struct GrpcGatewayBuilder {
     drain_timeout: Option<Duration>,
     metrics: Metrics,
     interceptors: InterceptorLayer,
+    telemetry: Option<Telemetry>,
     options: Options,
 }
 
@@ -95,6 +97,7 @@ impl GrpcGatewayBuilder {
             drain_timeout: None,
             metrics: Metrics::default(),
             interceptors: InterceptorLayer::new(),
+            telemetry: None,
             options: Options::default(),
         }
     }
@@ -212,6 +215,13 @@ impl GrpcGatewayBuilder {
         self
     }
 
+    /// The telemetry that hears of every call to the gateway's own port; none by
+    /// default.
+    pub fn telemetry(mut self, telemetry: Telemetry) -> Self {
+        self.telemetry = Some(telemetry);
+        self
+    }
+
     /// Everything else: the size limit, how JSON is read and written, the form
     /// of errors. Where named routes begin the builder says, and which HTTP
     /// methods they take if [`http_methods`](Self::http_methods) is called.
@@ -274,6 +284,7 @@ impl GrpcGatewayBuilder {
             drain_timeout: self.drain_timeout,
             metrics: self.metrics,
             interceptors: self.interceptors,
+            telemetry: self.telemetry,
             options,
         };
         GrpcGateway::of(parts)

@@ -9,6 +9,7 @@ use portolan_gateway::{GatewayLayer, Options};
 use portolan_schema::Schema;
 use portolan_server::interceptor::InterceptorLayer;
 use portolan_server::{Drained, Health, Listener, Metrics, Recover, Server, Tls};
+use portolan_telemetry::Telemetry;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tower_layer::Layer;
@@ -70,6 +71,7 @@ pub(super) struct Parts {
     pub(super) drain_timeout: Option<Duration>,
     pub(super) metrics: Metrics,
     pub(super) interceptors: InterceptorLayer,
+    pub(super) telemetry: Option<Telemetry>,
     pub(super) options: Options,
 }
 
@@ -167,6 +169,9 @@ impl GrpcGateway {
             .metrics(self.0.parts.metrics.clone());
         if let Some(limit) = self.0.parts.drain_timeout {
             server = server.drain_timeout(limit);
+        }
+        if let Some(telemetry) = &self.0.parts.telemetry {
+            server = server.telemetry(telemetry.clone());
         }
         for listener in listeners {
             server = server.listen(match tls {

@@ -5,11 +5,14 @@ use std::collections::{HashMap, VecDeque};
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, Request, Response};
+use http_body_util::BodyExt;
+use portolan::server::{Listener, RequestBody, Tls};
 use portolan::telemetry::otlp::{
     ExportMetricsServiceRequest, ExportResponse, ExportTraceServiceRequest, KeyValue, METRICS_PATH,
     Metric, Span, TRACE_PATH, any_value, metric,
@@ -18,6 +21,7 @@ use prost::Message;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::server::{Grpc, NamedService, UnaryService};
+use tonic::transport::{Certificate, Identity, ServerTlsConfig};
 use tonic_prost::ProstCodec;
 use tower_service::Service;
 
@@ -66,6 +70,48 @@ impl Collector {
             .add_service(traces)
             .add_service(metrics);
         tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+        collector
+    }
+
+    /// One that speaks gRPC by TLS, and asks for a certificate; the folder is that
+    /// of `portolan tls self-signed`.
+    pub(crate) async fn tls(folder: &Path) -> Self {
+        let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+        let identity = Identity::from_pem(read("server.pem"), read("server-key.pem"));
+        let tls = ServerTlsConfig::new()
+            .identity(identity)
+            .client_ca_root(Certificate::from_pem(read("ca.pem")));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let collector = Self::at(listener.local_addr().unwrap(), []);
+        let router = tonic::transport::Server::builder()
+            .tls_config(tls)
+            .unwrap()
+            .add_service(Traces(collector.clone()))
+            .add_service(Metrics(collector.clone()));
+        tokio::spawn(router.serve_with_incoming(TcpListenerStream::new(listener)));
+        collector
+    }
+
+    /// One that speaks HTTP by TLS, as our own server does.
+    pub(crate) fn https(folder: &Path) -> Self {
+        let file = |name: &str| folder.join(name);
+        let tls = Tls::from_files(file("server.pem"), file("server-key.pem")).unwrap();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap())
+            .unwrap()
+            .tls(tls);
+        let collector = Self::at(listener.address().socket().unwrap(), []);
+        let own = collector.clone();
+        let service = tower::service_fn(move |request: Request<RequestBody>| {
+            let own = own.clone();
+            async move {
+                let (head, body) = request.into_parts();
+                let body = body.collect().await.unwrap().to_bytes();
+                own.keep(head.uri.path(), &head.headers, &body);
+                Ok::<_, Infallible>(Response::new(String::new()))
+            }
+        });
+        let server = portolan::server::Server::new(service).listen(listener);
+        tokio::spawn(server.serve(std::future::pending()));
         collector
     }
 

@@ -216,6 +216,41 @@ async fn every_protocol_brings_its_trace() {
     assert_eq!(heard, expected.collect::<Vec<_>>());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_is_reached_by_tls_if_it_is_the_one() {
+    let folder = Folder::new();
+    let tls = folder.join("tls");
+    let made = support::run(["tls", "self-signed", "--out", &tls, "--client", "me"]);
+    assert!(made.status.success(), "{made:?}");
+    let files = std::path::Path::new(&tls);
+    for (protocol, collector) in [
+        ("grpc", Collector::tls(files).await),
+        ("http", Collector::https(files)),
+    ] {
+        let port = collector.address.port();
+        for (trusted, spans) in [(false, 0), (true, 1)] {
+            let mut text = format!(
+                "telemetry:\n  endpoint: https://localhost:{port}\n  protocol: {protocol}\n"
+            );
+            if trusted {
+                text.push_str(
+                    "  ca: tls/ca.pem\n  cert: tls/client-me.pem\n  key: tls/client-me-key.pem\n",
+                );
+            }
+            let config = folder.join("portolan.yaml");
+            std::fs::write(&config, text).unwrap();
+            let server = Server::start(&folder, &["--config", &config, "--only", "memory"]);
+            server.http("GET /v1/metrics", &[], "");
+            server.signal("TERM");
+            if !trusted {
+                server.until_logged("certificate");
+            }
+            server.wait();
+            assert_eq!(collector.spans().len(), spans, "{protocol}");
+        }
+    }
+}
+
 fn server_port(span: &Span) -> Option<String> {
     said(span, "server.port")
 }

@@ -4,12 +4,14 @@
 pub(crate) mod calls;
 mod exposition;
 mod figures;
+mod lost;
 mod process;
 pub(crate) mod running;
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use portolan_telemetry::Telemetry;
 use prometheus_client::collector::Collector;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
@@ -38,6 +40,7 @@ pub struct Metrics(Arc<Inner>);
 
 struct Inner {
     calls: Arc<CallMetrics>,
+    lost: Arc<lost::Lost>,
     registry: Mutex<Registry>,
 }
 
@@ -54,8 +57,11 @@ impl Metrics {
         );
         registry.register_collector(Box::new(Arc::clone(&calls)));
         registry.register_collector(Box::new(process::Process));
+        let lost = Arc::new(lost::Lost::default());
+        registry.register_collector(Box::new(Arc::clone(&lost)));
         Self(Arc::new(Inner {
             calls,
+            lost,
             registry: Mutex::new(registry),
         }))
     }
@@ -69,6 +75,11 @@ impl Metrics {
     #[must_use]
     pub fn calls(&self) -> &Arc<CallMetrics> {
         &self.0.calls
+    }
+
+    /// Shows what is lost of this telemetry; the first counts.
+    pub(crate) fn know(&self, telemetry: &Telemetry) {
+        self.0.lost.know(telemetry);
     }
 
     /// All figures in the text form of OpenMetrics 1.0.

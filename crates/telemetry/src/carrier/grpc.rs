@@ -11,6 +11,7 @@ use super::{ANSWER, Again, Failure, Signal};
 use crate::otlp::ExportResponse;
 use crate::{BuildError, Settings};
 
+#[derive(Clone)]
 pub(super) struct Grpc {
     channel: Channel,
     headers: HeaderMap,

@@ -68,6 +68,18 @@ impl Http {
         })
     }
 
+    /// The same, without a connection.
+    pub(super) fn fresh(&self) -> Self {
+        Self {
+            host: self.host.clone(),
+            port: self.port,
+            tls: self.tls.clone(),
+            path: self.path.clone(),
+            headers: self.headers.clone(),
+            connection: None,
+        }
+    }
+
     /// Tries once. Dropped before its end, it leaves no connection that is in the
     /// middle of an answer.
     pub(super) async fn send(&mut self, body: Bytes) -> Result<ExportResponse, Failure> {

@@ -94,6 +94,18 @@ impl Carrier {
         })
     }
 
+    /// The same way, with connections of its own.
+    pub(crate) fn fresh(&self) -> Self {
+        Self {
+            signal: self.signal,
+            timeout: self.timeout,
+            way: match &self.way {
+                Way::Grpc(grpc) => Way::Grpc(grpc.clone()),
+                Way::Http(http) => Way::Http(Box::new(http.fresh())),
+            },
+        }
+    }
+
     /// Tries once.
     pub(crate) async fn send(&mut self, message: &impl Message) -> Result<ExportResponse, Failure> {
         let timeout = self.timeout;
