@@ -16,6 +16,8 @@ use crate::suite::{self, LIMIT};
 pub(crate) struct Module {
     /// Its folder below `tests/`.
     folder: &'static str,
+    /// The programs that it locks.
+    programs: &'static [&'static str],
     /// What is generated into it.
     code: Option<Code>,
 }
@@ -34,6 +36,7 @@ struct Code {
 pub(crate) const CLIENTS: [Module; 2] = [
     Module {
         folder: "clients/go",
+        programs: &["protoc-gen-go", "protoc-gen-go-grpc"],
         code: Some(Code {
             path: "somafractalmemory",
             contracts: &[
@@ -45,6 +48,7 @@ pub(crate) const CLIENTS: [Module; 2] = [
     },
     Module {
         folder: "clients/microservices",
+        programs: &[],
         code: Some(Code {
             path: "github.com/myorg/api",
             contracts: &["user/v1/user.proto"],
@@ -53,13 +57,21 @@ pub(crate) const CLIENTS: [Module; 2] = [
     },
 ];
 
-/// The judges of `deploy/`.
-pub(crate) const DEPLOY: Module = Module {
-    folder: "deploy",
+/// Programs that others use on any gRPC server.
+pub(crate) const TOOLS: Module = Module {
+    folder: "clients/tools",
+    programs: &["grpc-health-probe", "grpcurl"],
     code: None,
 };
 
-/// The plugins of the compiler, of the versions that the first module locks.
+/// The judges of `deploy/`.
+pub(crate) const DEPLOY: Module = Module {
+    folder: "deploy",
+    programs: &[],
+    code: None,
+};
+
+/// The plugins of the compiler, which the first module locks.
 const PLUGINS: [(&str, &str); 2] = [("protoc-gen-go", "go"), ("protoc-gen-go-grpc", "go-grpc")];
 
 /// Makes the modules of the Go suite ready for their tests.
@@ -77,18 +89,12 @@ impl Module {
         Toolchain::GO.check()?;
         let folder = self.built(repository);
         mirror(&repository.root().join("tests").join(self.folder), &folder)?;
-        let Some(code) = &self.code else {
-            // The tests fetch what they import; the module may name others that
-            // nobody needs.
-            return Ok(());
-        };
         let lists = [folder.join("go.mod"), folder.join("go.sum")];
         let stamp = Stamp::new(repository, &self.name(), &lists)?;
-        let programs = PLUGINS.map(|(name, _)| plugin(repository, name));
-        let there = programs.iter().all(|file| file.exists());
-        if !(stamp.holds() && there) {
-            run_quietly(run_in(repository, &folder).args(["mod", "download"]))?;
-            // A module without tools installs none.
+        let mut programs = self.programs.iter();
+        let there = programs.all(|name| program(repository, name).exists());
+        // What tests import they fetch; a module may name others that nobody needs.
+        if !(self.programs.is_empty() || there && stamp.holds()) {
             run_quietly(
                 run_in(repository, &folder)
                     .args(["install", "tool"])
@@ -96,8 +102,12 @@ impl Module {
             )?;
             stamp.set()?;
         }
+        let Some(code) = &self.code else {
+            return Ok(());
+        };
         let mut protoc = protoc(repository);
-        for ((name, flag), program) in PLUGINS.iter().zip(programs) {
+        for (name, flag) in PLUGINS {
+            let program = program(repository, name);
             protoc.arg(format!("--plugin={name}={}", program.display()));
             protoc.arg(format!("--{flag}_out={}", folder.display()));
             protoc.arg(format!("--{flag}_opt=module={}", code.path));
@@ -147,6 +157,7 @@ pub(crate) fn run_in(repository: &Repository, folder: &Path) -> Command {
     go
 }
 
-fn plugin(repository: &Repository, name: &str) -> PathBuf {
+/// Where a program of a module is.
+fn program(repository: &Repository, name: &str) -> PathBuf {
     repository.clients().join("bin").join(name)
 }

@@ -31,8 +31,8 @@ Usage: cargo xtask <TASK>
 
 Tasks:
   test [SUITE…]      set up, then run every test; or only the named suites of
-                     rust, python, node, browser, go, curl, deploy,
-                     openapi, conformance, fuzz
+                     rust, python, node, browser, go, curl, tools,
+                     deploy, openapi, conformance, fuzz
   setup              make the Python venv, the Node packages, the browser and the
                      Go modules that the client suites need, and PostgreSQL for
                      Rust's own tests, under target/

@@ -45,6 +45,7 @@ pub(crate) enum Suite {
     Browser,
     Go,
     Curl,
+    Tools,
     Deploy,
     Openapi,
     Conformance,
@@ -52,13 +53,14 @@ pub(crate) enum Suite {
 }
 
 impl Suite {
-    const ALL: [Self; 10] = [
+    const ALL: [Self; 11] = [
         Self::Rust,
         Self::Python,
         Self::Node,
         Self::Browser,
         Self::Go,
         Self::Curl,
+        Self::Tools,
         Self::Deploy,
         Self::Openapi,
         Self::Conformance,
@@ -88,6 +90,7 @@ impl Suite {
             Self::Browser => "browser",
             Self::Go => "go",
             Self::Curl => "curl",
+            Self::Tools => "tools",
             Self::Deploy => "deploy",
             Self::Openapi => "openapi",
             Self::Conformance => "conformance",
@@ -112,9 +115,9 @@ impl Suite {
     /// What the suite's server is started with besides an address and a folder.
     fn server_arguments(self) -> &'static [&'static str] {
         match self {
-            // One checks what the README promises about the demo, and in one the
-            // users tutorial expects its people.
-            Self::Curl | Self::Python => &["--demo"],
+            // One checks what the README promises about the demo, and in the others
+            // its people are expected.
+            Self::Curl | Self::Python | Self::Tools => &["--demo"],
             // A page of one origin is let in, and one of another is not.
             Self::Browser => &["--cors-origin", "http://localhost:*"],
             _ => &[],
@@ -138,6 +141,9 @@ pub(crate) fn test(repository: &Repository, suites: &[Suite], steps: &mut Steps)
         return;
     }
     if chosen(Suite::Go) && !go::set_up(repository, steps) {
+        return;
+    }
+    if chosen(Suite::Tools) && !steps.run("set up tools", || go::TOOLS.set_up(repository)) {
         return;
     }
     if chosen(Suite::Deploy) && !deploy::set_up(repository, steps) {
@@ -256,6 +262,7 @@ fn run_clients(repository: &Repository, suite: Suite, address: &str) -> Result<(
                 .iter()
                 .try_for_each(|module| module.test(repository, address, &[]));
         }
+        Suite::Tools => return go::TOOLS.test(repository, address, &[]),
         Suite::Deploy => return deploy::test(repository, address),
     };
     run_within(LIMIT, told(&mut runner, repository, address))
@@ -292,7 +299,7 @@ mod tests {
 
     #[test]
     fn suites_are_named_in_any_order_and_run_in_one() {
-        assert_eq!(Suite::named(&[]).unwrap().len(), 10);
+        assert_eq!(Suite::named(&[]).unwrap().len(), 11);
         assert_eq!(
             Suite::named(&["go", "rust"]).unwrap(),
             [Suite::Rust, Suite::Go]
