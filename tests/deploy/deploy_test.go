@@ -110,7 +110,7 @@ func compose(t *testing.T) *types.Project {
 	details := types.ConfigDetails{
 		WorkingDir:  filepath.Dir(path),
 		ConfigFiles: []types.ConfigFile{{Filename: path}},
-		Environment: types.Mapping{"GRAFANA_PASSWORD": "one"},
+		Environment: types.Mapping{"POSTGRES_PASSWORD": "one", "GRAFANA_PASSWORD": "two"},
 	}
 	project, err := loader.LoadWithContext(context.Background(), details)
 	if err != nil {
@@ -124,7 +124,7 @@ func TestCompose(t *testing.T) {
 	if err := project.CheckContainerNameUnicity(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"portolan", "prometheus", "grafana"} {
+	for _, name := range []string{"portolan", "postgres", "prometheus", "grafana"} {
 		service, err := project.GetService(name)
 		if err != nil {
 			t.Fatal(err)
@@ -148,7 +148,7 @@ func TestCompose(t *testing.T) {
 		WorkingDir:  project.WorkingDir,
 		ConfigFiles: []types.ConfigFile{{Filename: file(t, "compose.yaml")}},
 	})
-	if err == nil || !strings.Contains(err.Error(), "GRAFANA_PASSWORD") {
+	if err == nil || !strings.Contains(err.Error(), "POSTGRES_PASSWORD") {
 		t.Fatalf("without passwords: %v", err)
 	}
 }
