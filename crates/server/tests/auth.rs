@@ -24,7 +24,7 @@ use portolan_server::interceptor::InterceptorLayer;
 use portolan_server::{Listener, RequestBody, Server};
 use ring::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair,
-    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair,
+    EcdsaSigningAlgorithm, Ed25519KeyPair, KeyPair, RsaKeyPair, RsaPublicKeyComponents,
 };
 use serde_json::{Map, Value, json};
 use support::Running;
@@ -56,12 +56,9 @@ impl Pair {
         let lines = pem.lines().filter(|line| !line.starts_with('-'));
         let der = STANDARD.decode(lines.collect::<String>()).unwrap();
         let pair = RsaKeyPair::from_der(&der).unwrap();
-        let public = pair.public();
-        let text = |bytes: ring::io::Positive<'_>| {
-            URL_SAFE_NO_PAD.encode(bytes.big_endian_without_leading_zero())
-        };
-        let public =
-            json!({"kty": "RSA", "n": text(public.modulus()), "e": text(public.exponent())});
+        let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public());
+        let [n, e] = [public.n, public.e].map(|bytes| URL_SAFE_NO_PAD.encode(bytes));
+        let public = json!({"kty": "RSA", "n": n, "e": e});
         let signs = EncodingKey::from_rsa_der(&der);
         Self { signs, public }
     }
