@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::{
     document::{Applied, Author, DocumentId, Doing, MAX_LATE, Operation, Proposal},
     error::Error,
-    store::Store,
+    store::{AWAY, Store},
     user::Moment,
 };
 
@@ -166,7 +166,14 @@ impl Editor {
                 return Err(Error::BehindDocument { max: MAX_LATE });
             }
             let store = &self.documents.store;
-            let edits = store.edits(&self.document, read, READING).await?;
+            let edits = match store.edits(&self.document, read, READING).await {
+                // They are there when it is back, and are told then.
+                Err(Error::Unavailable) => {
+                    tokio::time::sleep(AWAY).await;
+                    continue;
+                }
+                edits => edits?,
+            };
             if let Some(last) = edits.last() {
                 self.read = last.revision;
             }

@@ -5,7 +5,6 @@
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
 };
 
 use tokio::{
@@ -18,7 +17,7 @@ use tokio::{
 
 use crate::{
     error::Error,
-    store::{Change, Sequence, Store},
+    store::{AWAY, Change, Sequence, Store},
     user::UserId,
 };
 
@@ -27,9 +26,6 @@ pub const MAX_BEHIND: u64 = 10_000;
 
 /// How many changes are read at a time.
 const READING: usize = 500;
-
-/// How long a store that is away is left alone.
-const AWAY: Duration = Duration::from_millis(200);
 
 /// Changes on their way to those who watch; or why some were lost.
 type Told = Result<Arc<Change>, Error>;

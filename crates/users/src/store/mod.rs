@@ -10,6 +10,8 @@ mod sqlite;
 #[cfg(test)]
 mod suite;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use tokio::sync::watch;
@@ -147,6 +149,9 @@ pub(crate) trait Ears: Send + Sync + 'static {
     /// From now on everything is heard again.
     fn mended(&self);
 }
+
+/// How long a store that is away is left alone by those who wait for it.
+pub(crate) const AWAY: Duration = Duration::from_millis(200);
 
 /// The number of a change.
 pub(crate) type Sequence = i64;

@@ -129,7 +129,8 @@ impl Listener {
         }
         loop {
             sleep(BEAT).await;
-            let newest = timeout(limit, newest(client));
+            // Nothing keeps it waiting but the way.
+            let newest = timeout(self.database.connect_timeout(), newest(client));
             self.changed(newest.await.map_err(|_| Error::Unavailable)??);
         }
     }
