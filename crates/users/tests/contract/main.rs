@@ -12,3 +12,6 @@ mod upload;
 mod user_v1;
 mod users_v1;
 mod watch;
+
+/// Over a data folder; over a database in `contract_postgres`.
+const IN_DATABASE: bool = false;

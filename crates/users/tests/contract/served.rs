@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
+use portolan_postgres::Postgres;
 use portolan_users::{
-    Directory, Settings,
+    Database, Directory, Settings,
     grpc::{user, user_v1, users_v1},
     proto::{
         self,
@@ -32,6 +33,7 @@ pub(crate) struct Served {
     pub(crate) v1: V1,
     pub(crate) users: Users,
     pub(crate) small: Small,
+    #[allow(dead_code, reason = "not every suite looks into it")]
     pub(crate) folder: TempDir,
 }
 
@@ -43,7 +45,15 @@ pub(crate) async fn serve() -> Served {
 /// The same, with answers of so many bytes.
 pub(crate) async fn serve_bounded(max_answer: usize) -> Served {
     let folder = tempfile::tempdir().unwrap();
-    let directory = Directory::open(&Settings::new(folder.path())).unwrap();
+    // Where there is no PostgreSQL, which is said, over the folder once more.
+    let postgres = crate::IN_DATABASE.then(Postgres::shared).flatten();
+    let directory = match postgres {
+        Some(postgres) => {
+            let database = Database::new(&postgres.database()).unwrap();
+            Directory::connect(&database).await.unwrap()
+        }
+        None => Directory::open(&Settings::new(folder.path())).unwrap(),
+    };
     let directory = directory.with_max_answer(max_answer);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
