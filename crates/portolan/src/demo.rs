@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::Context;
 use futures_util::StreamExt;
 use portolan_memory::{BatchId, Memories, Namespace, NewMemory, Vector};
-use portolan_users::{Directory, Email, Name, NewUser, PageSize, Role, Status};
+use portolan_users::{Directory, Email, Error, Name, NewUser, PageSize, Role, Status};
 use uuid::Uuid;
 
 use crate::files;
@@ -63,8 +63,11 @@ pub(crate) async fn people(directory: &Directory) -> anyhow::Result<()> {
             ..NewUser::new(email, name)
         }))?;
     }
-    batch.finish().await?;
-    Ok(())
+    match batch.finish().await {
+        // Another server over the same database was quicker.
+        Err(Error::Item { source, .. }) if matches!(*source, Error::EmailTaken(_)) => Ok(()),
+        made => Ok(made.map(drop)?),
+    }
 }
 
 /// Stores the corpus in its namespace if nothing is there yet.

@@ -155,6 +155,30 @@ async fn two_servers_over_one_database_are_one() {
     }
 }
 
+#[test]
+fn servers_that_start_at_once_bring_the_people_of_the_demo_once() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let url = database(postgres);
+    let start = || {
+        let folder = Folder::new();
+        let arguments = ["--only", "users", "--demo", "--database", &url];
+        let server = Server::start(&folder, &arguments);
+        (folder, server)
+    };
+    std::thread::scope(|scope| {
+        let servers = [(); 3].map(|()| scope.spawn(start));
+        for server in servers {
+            let (_folder, server) = server.join().unwrap();
+            let list = &["accept: application/x-ndjson"];
+            let users = http1(server.address(), "GET /v1/users", list, b"");
+            assert_eq!(users.text().lines().count(), 5, "{}", users.text());
+            server.stop();
+        }
+    });
+}
+
 fn edit(text: &str) -> EditOperation {
     let kind = match text {
         "" => OperationType::Unspecified,

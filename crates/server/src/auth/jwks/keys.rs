@@ -119,7 +119,7 @@ mod tests {
         Keys::parse(&value.to_string(), "here").map_err(|error| error.to_string())
     }
 
-    fn rsa(more: Value) -> Value {
+    fn rsa(more: &Value) -> Value {
         let mut key = json!({"kty": "RSA", "n": "AQAB", "e": "AQAB", "kid": "r"});
         for (name, value) in more.as_object().unwrap() {
             key[name] = value.clone();
@@ -130,8 +130,8 @@ mod tests {
     #[test]
     fn keys_are_for_the_algorithms_of_their_kind() {
         let set = json!({"keys": [
-            rsa(json!({})),
-            rsa(json!({"kid": "only", "alg": "PS384"})),
+            rsa(&json!({})),
+            rsa(&json!({"kid": "only", "alg": "PS384"})),
             {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "kid": "e"},
             {"kty": "OKP", "crv": "Ed25519", "x": "AA", "kid": "o"},
         ]});
@@ -158,17 +158,17 @@ mod tests {
             json!({"kty": "new", "x": 1}),
             json!({"kty": "RSA"}),
             json!(1),
-            rsa(json!({"use": "enc"})),
-            rsa(json!({"key_ops": ["sign"]})),
-            rsa(json!({"alg": "ES256"})),
-            rsa(json!({"alg": "RSA-OAEP"})),
+            rsa(&json!({"use": "enc"})),
+            rsa(&json!({"key_ops": ["sign"]})),
+            rsa(&json!({"alg": "ES256"})),
+            rsa(&json!({"alg": "RSA-OAEP"})),
         ];
         for key in &useless {
             let error = parse(&json!({"keys": [key]})).err();
             assert!(error.unwrap().contains("none of the 1 can verify"), "{key}");
         }
         let mut mixed = useless.to_vec();
-        mixed.push(rsa(json!({"use": "sig", "key_ops": ["verify"]})));
+        mixed.push(rsa(&json!({"use": "sig", "key_ops": ["verify"]})));
         assert_eq!(parse(&json!({"keys": mixed})).unwrap().keys.len(), 1);
     }
 
@@ -178,7 +178,7 @@ mod tests {
             let error = Keys::parse(text, "here").err().unwrap().to_string();
             assert!(error.contains("no JSON Web Key Set"), "{text}: {error}");
         }
-        let many = vec![rsa(json!({})); MOST + 1];
+        let many = vec![rsa(&json!({})); MOST + 1];
         assert!(
             parse(&json!({"keys": many}))
                 .err()
