@@ -39,11 +39,14 @@ const KEEPER: &str = r#"
 programs=$1; folder=$2; shift 2
 start() { "$programs/postgres" -D "$folder/data" "$@" </dev/null >>"$folder/log" 2>&1 & server=$!; }
 stop() { kill -QUIT $server 2>/dev/null; wait $server; }
+all() { kill -$1 $server $(cat /proc/$server/task/$server/children); }
 start "$@"
 while read -r order; do
     case $order in
         stop) stop; echo stopped;;
         start) start "$@"; echo started;;
+        freeze) all STOP; echo frozen;;
+        thaw) all CONT; echo thawed;;
     esac
 done
 stop
@@ -210,6 +213,22 @@ impl Postgres {
     pub fn start_again(&self) {
         self.order("start");
         self.wait();
+    }
+
+    /// Stops its clocks: connections stay, and nothing comes on them.
+    ///
+    /// # Panics
+    /// When it cannot be told to.
+    pub fn freeze(&self) {
+        self.order("freeze");
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Panics
+    /// When it cannot be told to.
+    pub fn thaw(&self) {
+        self.order("thaw");
     }
 
     fn order(&self, order: &str) {
