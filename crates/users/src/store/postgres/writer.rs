@@ -3,7 +3,11 @@
 //! into the next one together. A group takes two trips to the database: one that
 //! takes the ledger and reads, one that writes and commits.
 
-use std::sync::Arc;
+use std::{
+    panic::{self, AssertUnwindSafe},
+    pin::pin,
+    sync::Arc,
+};
 
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch},
@@ -128,7 +132,7 @@ impl Writer {
 impl Desk {
     /// Writes until `closing` is done and nothing waits any more.
     pub(super) async fn work(mut self, closing: impl Future<Output = ()>) {
-        let mut closing = std::pin::pin!(closing);
+        let mut closing = pin!(closing);
         loop {
             let first = tokio::select! {
                 biased;
@@ -174,8 +178,17 @@ impl Desk {
             needs.extend(job.needs.clone());
         }
         let (lent, mut draft) = self.begin(&needs).await?;
-        for job in group {
-            job.task.perform(&mut draft);
+        // Nothing of it is in the database yet, so nothing has to be mended.
+        let performing = AssertUnwindSafe(|| {
+            for job in group {
+                job.task.perform(&mut draft);
+            }
+        });
+        if panic::catch_unwind(performing).is_err() {
+            tracing::error!("a write panicked");
+            lent.spoil();
+            let reason = "the write ended in a panic".into();
+            return Err(Error::Database { reason });
         }
         let drafted = draft.finish();
         let newest = drafted.last_change;

@@ -172,3 +172,20 @@ async fn what_takes_too_long_is_given_up() {
     drop(holder);
     soon(driving).await.unwrap().unwrap();
 }
+
+#[tokio::test]
+async fn a_write_that_panics_fails_alone() {
+    let Some(postgres) = Postgres::shared() else {
+        return;
+    };
+    let database = Database::new(&postgres.database()).unwrap();
+    let store = PostgresStore::connect(&database, Arc::new(Deaf)).await;
+    let store = store.unwrap();
+    let never = |_: &mut draft::Draft| -> Result<(), Error> { panic!("on purpose") };
+    let error = store.writer.write(Needs::default(), 0, never).await;
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "the users' database failed: the write ended in a panic"
+    );
+    assert_eq!(store.create(user("john")).await.unwrap().id.get(), 1);
+}
