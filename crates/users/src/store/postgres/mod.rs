@@ -8,6 +8,7 @@ mod database;
 mod draft;
 mod edit;
 mod files;
+mod group;
 mod line;
 mod listener;
 mod news;
