@@ -182,7 +182,9 @@ impl Delivery<'_> {
                 Again::After(wait) => Some(wait),
             };
             pause = (pause * 2).min(LONGEST_PAUSE);
-            let wait = wait.filter(|wait| !last && begun.elapsed() + *wait <= self.patience);
+            // A collector may say any number of seconds.
+            let too_long = |wait| begun.elapsed().saturating_add(wait) > self.patience;
+            let wait = wait.filter(|wait| !last && !too_long(*wait));
             let Some(wait) = wait else {
                 self.log.lost(count, &failure);
                 return false;

@@ -11,3 +11,4 @@ mod flow;
 mod reflection;
 mod server;
 mod tls;
+mod typed;

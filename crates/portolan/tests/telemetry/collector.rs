@@ -42,6 +42,8 @@ pub(crate) enum Mood {
     Refuse(tonic::Code),
     /// HTTP only.
     Status(u16),
+    /// HTTP only: and to come again after more seconds than there are.
+    Never(u16),
     Silence,
 }
 
@@ -210,9 +212,14 @@ impl Collector {
             let length = headers["content-length"].to_str().unwrap().parse().unwrap();
             let mut body = vec![0; length];
             reader.read_exact(&mut body).unwrap();
+            let mut after = "";
             let status = match self.mood() {
                 None => 200,
                 Some(Mood::Status(status)) => status,
+                Some(Mood::Never(status)) => {
+                    after = "retry-after: 18446744073709551615\r\n";
+                    status
+                }
                 Some(Mood::Refuse(_)) => panic!("HTTP has no codes"),
                 Some(Mood::Silence) => loop {
                     std::thread::park();
@@ -223,7 +230,7 @@ impl Collector {
             } else {
                 self.taken.lock().unwrap().refused += 1;
             }
-            let answer = format!("HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n");
+            let answer = format!("HTTP/1.1 {status} X\r\n{after}content-length: 0\r\n\r\n");
             stream.write_all(answer.as_bytes()).unwrap();
         }
     }
@@ -295,7 +302,7 @@ impl UnaryService<Encoded> for Export {
                     collector.taken.lock().unwrap().refused += 1;
                     return Err(tonic::Status::new(code, "not now"));
                 }
-                Some(Mood::Status(_)) => panic!("gRPC has no such status"),
+                Some(Mood::Status(_) | Mood::Never(_)) => panic!("gRPC has no such status"),
                 Some(Mood::Silence) => std::future::pending().await,
             }
             let headers = request.metadata().clone().into_headers();

@@ -365,10 +365,16 @@ async fn a_collector_that_refuses_or_is_gone_changes_nothing() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         format!("http://{}", listener.local_addr().unwrap())
     };
+    let never = Collector::http(vec![Mood::Never(503); 9]);
     let refusing = Collector::grpc(vec![Mood::Refuse(tonic::Code::PermissionDenied); 9]).await;
-    for url in [gone, refusing.url()] {
+    for (url, protocol) in [
+        (gone, "grpc"),
+        (refusing.url(), "grpc"),
+        (never.url(), "http"),
+    ] {
         let folder = Folder::new();
-        let server = Server::start(&folder, &["--otlp-endpoint", &url, "--only", "memory"]);
+        let arguments = ["--otlp-endpoint", &url, "--otlp-protocol", protocol];
+        let server = Server::start(&folder, &[&arguments[..], &["--only", "memory"]].concat());
         for _ in 0..20 {
             let answer = server.http("GET /v1/metrics", &[], "");
             assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -95,7 +95,8 @@ fn retry_delay(status: &Status) -> Option<Duration> {
     let info = RetryInfo::decode(info.value.as_slice()).ok()?;
     let Delay { seconds, nanos } = info.retry_delay?;
     let seconds = u64::try_from(seconds).ok()?;
-    Some(Duration::from_secs(seconds) + Duration::from_nanos(u64::try_from(nanos).ok()?))
+    let nanos = Duration::from_nanos(u64::try_from(nanos).ok()?);
+    Some(Duration::from_secs(seconds).saturating_add(nanos))
 }
 
 #[cfg(test)]

@@ -195,6 +195,11 @@ mod tests {
         assert_eq!(answer(200, None), Ok(ExportResponse::default()));
         for (status, after, again) in [
             (429, Some("7"), Again::After(Duration::from_secs(7))),
+            (
+                429,
+                Some("18446744073709551615"),
+                Again::After(Duration::from_secs(u64::MAX)),
+            ),
             (502, None, Again::Later),
             (503, Some("Fri, 31 Dec 1999 23:59:59 GMT"), Again::Later),
             (504, None, Again::Later),
