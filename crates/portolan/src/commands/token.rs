@@ -227,7 +227,7 @@ fn until(expiry: u64) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let now = now.unwrap_or(Duration::ZERO).as_secs();
     match expiry.checked_sub(now) {
-        Some(left) => format!("expires in {left} s"),
-        None => format!("expired {} s ago", now - expiry),
+        Some(left) if left > 0 => format!("expires in {left} s"),
+        _ => format!("expired {} s ago", now - expiry),
     }
 }

@@ -121,11 +121,15 @@ pub(super) fn verify_with(
         Flaw::Expired => Denied::Expired,
         _ => Denied::Invalid,
     })?;
-    let expiry = claims.get("exp").and_then(seconds).unwrap_or_default();
-    let until = expiry
-        .saturating_add(expected.leeway.as_secs())
-        .saturating_add(1);
+    let until = until(&claims, expected).unwrap_or_default();
     Ok((Principal::from_claims("jwt", claims), until))
+}
+
+/// The first second at which a token with these claims is not valid any more:
+/// that of its expiry itself (RFC 7519 §4.1.4).
+fn until(claims: &Map<String, Value>, expected: &Claims) -> Option<u64> {
+    let expiry = claims.get("exp").and_then(seconds)?;
+    Some(expiry.saturating_add(expected.leeway.as_secs()))
 }
 
 fn checked(
@@ -140,6 +144,9 @@ fn checked(
     let validation = expected.validation(algorithm);
     let read = jsonwebtoken::decode::<Map<String, Value>>(token, &key.key, &validation);
     let claims = read.map_err(|error| Flaw::of(error.kind()))?.claims;
+    if until(&claims, expected).is_none_or(|until| until <= now()) {
+        return Err(Flaw::Expired);
+    }
     // Not asked for by RFC 7519, but a token of tomorrow is a clock or a
     // forger at fault.
     let latest = now().saturating_add(expected.leeway.as_secs());
@@ -259,7 +266,7 @@ pub fn inspect(token: &str, secret: Option<&[u8]>, expected: &Claims) -> Result<
                 Some((algorithm, _)) => checked(token, algorithm, &key, expected).err(),
             }
         }
-        None => flaw_of_times(&claims, expected.leeway.as_secs()),
+        None => flaw_of_times(&claims, expected),
     };
     Ok(Inspected {
         header,
@@ -268,14 +275,14 @@ pub fn inspect(token: &str, secret: Option<&[u8]>, expected: &Claims) -> Result<
     })
 }
 
-fn flaw_of_times(claims: &Map<String, Value>, leeway: u64) -> Option<Flaw> {
+fn flaw_of_times(claims: &Map<String, Value>, expected: &Claims) -> Option<Flaw> {
     let now = now();
-    let latest = now.saturating_add(leeway);
-    let Some(expiry) = claims.get("exp").and_then(seconds) else {
+    let latest = now.saturating_add(expected.leeway.as_secs());
+    let Some(until) = until(claims, expected) else {
         return Some(Flaw::MissingClaim);
     };
     let begins = ["nbf", "iat"].map(|name| claims.get(name).and_then(seconds));
-    if expiry.saturating_add(leeway) < now {
+    if until <= now {
         Some(Flaw::Expired)
     } else if begins.into_iter().flatten().any(|begin| begin > latest) {
         Some(Flaw::NotYet)
@@ -314,6 +321,7 @@ mod tests {
             (json!({"exp": now as f64 + 60.5}), &plain, None),
             (json!({"exp": now - 20}), &plain, None),
             (json!({"exp": now - 40}), &plain, Some(Flaw::Expired)),
+            (json!({"exp": now - 30}), &plain, Some(Flaw::Expired)),
             (json!({"exp": 0}), &plain, Some(Flaw::Expired)),
             (json!({}), &plain, Some(Flaw::MissingClaim)),
             (json!({"exp": null}), &plain, Some(Flaw::MissingClaim)),
