@@ -389,6 +389,66 @@ fn callers_have_a_rate() {
 }
 
 #[test]
+fn what_is_too_much_at_a_time_is_turned_away() {
+    let folder = Folder::new();
+    let file = folder.join("load.yaml");
+    fs::write(&file, "limits: {max_concurrency: 1}\n").unwrap();
+    let server = Server::start(&folder, &["--config", &file]);
+    let watching = "POST /users.v1.UserService/WatchUserChanges HTTP/1.1\r\nhost: test\r\n\
+                    content-type: application/json\r\naccept: text/event-stream\r\n\
+                    content-length: 2\r\n\r\n{}";
+    let mut stream = connect(server.address());
+    stream.write_all(watching.as_bytes()).unwrap();
+    // Its head comes when it runs.
+    assert!(stream.read(&mut [0; 16]).unwrap() > 0);
+    let answer = http1(server.address(), "GET /v1/users/1", &[], b"");
+    assert_eq!(answer.status, 429, "{answer:?}");
+    let message = answer.json()["message"].as_str().unwrap().to_owned();
+    assert_eq!(
+        message,
+        "the server is busy: 1 calls run and 0 wait; try again soon"
+    );
+    assert_eq!(status(&server, "POST /grpc.health.v1.Health/Check"), 200);
+    drop(stream);
+    let begin = std::time::Instant::now();
+    while status(&server, "GET /v1/users/1") == 429 {
+        assert!(begin.elapsed() < support::PATIENCE);
+    }
+    server.stop();
+}
+
+#[test]
+fn tokens_that_travel_openly_are_warned_of() {
+    let folder = folder();
+    let tokens = folder.join("tokens");
+    let warned = |arguments: &[&str]| {
+        let data = folder.data();
+        let mut command = portolan(["serve", "--listen", "0.0.0.0:0", "--data", &data]);
+        let mut child = command
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        // The warning comes before the first line.
+        assert!(child.stdout.as_mut().unwrap().read(&mut [0; 9]).unwrap() > 0);
+        support::signal(&child, "TERM");
+        text(&child.wait_with_output().unwrap().stderr)
+    };
+    let open = warned(&[]);
+    assert!(
+        open.contains("without TLS and without authentication"),
+        "{open}"
+    );
+    let guarded = warned(&["--auth-tokens", &tokens]);
+    assert!(!guarded.contains("without authentication"), "{guarded}");
+    assert!(
+        guarded.contains("whoever is between can read the tokens"),
+        "{guarded}"
+    );
+}
+
+#[test]
 fn what_cannot_work_is_told_at_the_start() {
     let folder = folder();
     fs::write(folder.path().join("short"), "short").unwrap();

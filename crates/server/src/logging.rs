@@ -1,6 +1,7 @@
 //! Where the logs go, and in which form. Which of them to keep is a filter that
 //! the caller gives; everything goes to standard error.
 
+use std::backtrace::Backtrace;
 use std::io::{IsTerminal, stderr};
 use std::panic;
 
@@ -55,7 +56,14 @@ pub fn install(format: LogFormat, filter: EnvFilter) {
     panic::set_hook(Box::new(|panic| {
         let message = crate::edge::recover::message(panic.payload());
         let location = panic.location().map(ToString::to_string);
-        tracing::error!(target: "portolan::panic", location, "panicked: {message}");
+        // Whoever reads of it later cannot ask for the way there any more.
+        let backtrace = Backtrace::force_capture();
+        tracing::error!(
+            target: "portolan::panic",
+            location,
+            %backtrace,
+            "panicked: {message}"
+        );
     }));
 }
 
