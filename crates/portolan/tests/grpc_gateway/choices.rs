@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use axum::Router;
-use portolan::gateway::Options;
+use portolan::gateway::{self, Options};
 use portolan::grpc_gateway::{
     GrpcGateway, GrpcGatewayBuilder, TestClient, register_grpc_http_routes,
+};
+use portolan::server::interceptor::{
+    Admission, CallHead, Interceptor, InterceptorLayer, Refusal, async_trait,
 };
 use portolan::server::{Health, Serving};
 use serde_json::{Value, json};
@@ -123,4 +126,44 @@ async fn the_end_waits_as_long_as_allowed() {
     }
     assert_eq!(gateway.shutdown().await.unwrap().cut, 1);
     assert!(call.await.unwrap().is_err());
+}
+
+/// Lets only callers pass that know a word.
+struct Word;
+
+#[async_trait]
+impl Interceptor for Word {
+    async fn intercept(&self, call: &mut CallHead) -> Result<Admission, Refusal> {
+        match call.metadata().get("word") {
+            Some(_) => Ok(Admission::granted()),
+            None => {
+                Err(gateway::Status::new(gateway::Code::PermissionDenied, "say the word").into())
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn interceptors_stand_around_every_call() {
+    let gateway = greeter()
+        .expose_http(true)
+        .intercept(InterceptorLayer::new().with(Word));
+    let gateway = gateway.build().unwrap();
+    let client = TestClient::new(gateway.in_process());
+    for path in [
+        "/grpc/greeter/sayhello",
+        "/greeter.v1.Greeter/SayHello",
+        "/grpc.health.v1.Health/Check",
+    ] {
+        let silent = client.post(path).json(json!({})).await.unwrap();
+        assert_eq!(silent.status(), 403, "{path}");
+        let request = client.post(path).header("word", "please");
+        assert_eq!(
+            request.json(json!({})).await.unwrap().status(),
+            200,
+            "{path}"
+        );
+    }
+    let error = say_hello(gateway.in_process(), "greeter.v1.Greeter", "Ada").await;
+    assert_eq!(error.unwrap_err().message(), "say the word");
 }

@@ -14,11 +14,12 @@ mod watching;
 use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use http::{HeaderMap, HeaderValue};
 use portolan_gateway::{Code, Status};
 use tower_layer::Layer;
 
+/// What an implementation of [`Interceptor`] is marked with.
+pub use async_trait::async_trait;
 pub use body::InterceptedBody;
 pub use head::CallHead;
 pub use load_limit::LoadLimit;
@@ -29,7 +30,9 @@ pub use service::Intercepted;
 ///
 /// ```
 /// use portolan_gateway::{Code, Status};
-/// use portolan_server::interceptor::{Admission, CallHead, Interceptor, Refusal};
+/// use portolan_server::interceptor::{
+///     Admission, CallHead, Interceptor, Refusal, async_trait,
+/// };
 ///
 /// /// What handlers find in `request.extensions()`.
 /// #[derive(Clone)]
@@ -37,7 +40,7 @@ pub use service::Intercepted;
 ///
 /// struct Tenants;
 ///
-/// #[async_trait::async_trait]
+/// #[async_trait]
 /// impl Interceptor for Tenants {
 ///     async fn intercept(&self, call: &mut CallHead) -> Result<Admission, Refusal> {
 ///         let Some(tenant) = call.metadata().get("x-tenant").and_then(|value| value.to_str().ok())
