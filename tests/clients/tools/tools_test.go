@@ -1,6 +1,6 @@
 // Package tools runs programs that people use on any gRPC server, grpcurl and
 // grpc_health_probe, against servers of every kind: plain, by TLS, by mutual TLS,
-// and behind a gateway.
+// with tokens, and behind a gateway.
 package tools
 
 import (
@@ -213,5 +213,50 @@ func TestMutualTLS(t *testing.T) {
 	_, complaint, code := run(t, "grpc-health-probe", "-tls", "-tls-ca-cert", tls("ca.pem"), "-addr", address)
 	if code == 0 {
 		t.Errorf("without a certificate: %s", complaint)
+	}
+}
+
+func TestTokens(t *testing.T) {
+	folder := t.TempDir()
+	file := func(name, text string) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const static = "c3RhdGljLXRva2VuLW9mLXRoZS1qdWRnZXM"
+	tokens := file("tokens", static+" judge\n")
+	secret := file("secret", "a secret of the judges that is long enough for HS256\n")
+	issue := exec.Command(setting(t, "PORTOLAN_BINARY"),
+		"token", "issue", "--secret-file", secret, "--user-id", "1")
+	issued, err := issue.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	address := serve(t, "--auth-tokens", tokens, "--auth-jwt-secret-file", secret)
+	for _, token := range []string{static, strings.TrimSpace(string(issued))} {
+		reaches(t, address, way{
+			grpcurl: []string{"-plaintext", "-H", "authorization: Bearer " + token},
+			probe:   []string{"-rpc-header", "authorization: Bearer " + token},
+		})
+	}
+	for _, headers := range [][]string{
+		nil,
+		{"-H", "authorization: Bearer " + static + "x"},
+		{"-H", "authorization: Basic am9objpkb2U="},
+	} {
+		arguments := append(headers, "-d", `{"id":"1"}`, address, "user.v1.UserService/GetUser")
+		_, complaint, code := run(t, "grpcurl", slices.Concat(plain.grpcurl, arguments)...)
+		if code != 64+16 || !strings.Contains(complaint, "Unauthenticated") {
+			t.Errorf("%v: %d %s", headers, code, complaint)
+		}
+	}
+	// Probes and reflection need no token.
+	probed(t, 0, "SERVING", "-addr", address)
+	said, complaint, code := run(t, "grpcurl", "-plaintext", address, "list")
+	if code != 0 || !strings.Contains(said, "user.v1.UserService") {
+		t.Errorf("reflection without a token: %d %s%s", code, said, complaint)
 	}
 }
