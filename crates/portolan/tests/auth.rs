@@ -218,7 +218,11 @@ fn every_kind_of_rpc_by_every_protocol_is_for_those_who_may() {
             }
         }
     }
-    // What is told to nobody.
+    // Whoever keeps the log sees every refusal, and what is told to nobody not.
+    server.until_logged("PERMISSION_DENIED");
+    server.until_logged("UNAUTHENTICATED");
+    let figures = http1(server.address(), "GET /metrics", &[], b"").text();
+    assert!(figures.contains("UNAUTHENTICATED"), "{figures}");
     let log = server.log();
     for secret in [
         SECRET,
@@ -473,6 +477,7 @@ fn what_cannot_work_is_told_at_the_start() {
             2,
             "a URL that begins with https://",
         ),
+        (["--auth-jwks", "https://u:hidden@a/b"], 2, "leave it out"),
         (["--auth", "all"], 2, "possible values: none"),
     ] {
         let data = folder.data();

@@ -35,6 +35,22 @@ pub(super) fn is_fetched(url: &Uri) -> bool {
     known && host(url).is_some_and(|host| ServerName::try_from(host.to_owned()).is_ok())
 }
 
+/// A URL as logs may have it: without its query, in which some write what is
+/// nobody's business.
+pub(super) fn shown(url: &Uri) -> String {
+    let scheme = url.scheme_str().unwrap_or_default();
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    format!("{scheme}://{authority}{}", url.path())
+}
+
+/// Whether there is a name or a password before the host.
+pub(super) fn has_credentials(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    rest.split(['/', '?', '#'])
+        .next()
+        .is_some_and(|authority| authority.contains('@'))
+}
+
 /// Whether others may be between.
 pub(super) fn is_plain_and_far(url: &Uri) -> bool {
     let address = host(url).and_then(|host| host.parse::<std::net::IpAddr>().ok());
@@ -166,6 +182,19 @@ mod tests {
             );
         }
         assert_eq!(max_age(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn a_url_is_shown_without_what_is_secret() {
+        let url: Uri = "https://a.example:1/keys?token=t".parse().unwrap();
+        assert_eq!(shown(&url), "https://a.example:1/keys");
+        for (text, expected) in [
+            ("https://u:p@a.example/keys", true),
+            ("https://u@a.example", true),
+            ("https://a.example/@?@", false),
+        ] {
+            assert_eq!(has_credentials(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -48,6 +48,13 @@ impl FromStr for KeySource {
         if !text.contains("://") {
             return Ok(Self::File(text.into()));
         }
+        if fetch::has_credentials(text) {
+            return Err(Error::AuthUnusable {
+                what: WHAT,
+                place: "a URL with a name or a password".to_owned(),
+                reason: "nobody is asked for keys in somebody's name; leave it out".to_owned(),
+            });
+        }
         let uri = text.parse::<Uri>().ok().filter(fetch::is_fetched);
         uri.map(Self::Url).ok_or_else(|| Error::AuthUnusable {
             what: WHAT,
@@ -162,7 +169,7 @@ impl Jwks {
             KeySource::Url(url) => {
                 if fetch::is_plain_and_far(&url) {
                     tracing::warn!(
-                        %url,
+                        url = fetch::shown(&url),
                         "keys come without TLS, and whoever is between can put others in their \
                          place; use https"
                     );

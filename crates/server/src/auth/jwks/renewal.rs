@@ -131,7 +131,7 @@ impl Renewal {
     /// Asks once, and tells when to ask again.
     async fn attempt(&mut self) -> Duration {
         let fetched = fetch::fetch(&self.url).await;
-        let place = self.url.to_string();
+        let place = fetch::shown(&self.url);
         let read = fetched.and_then(|Fetched { text, max_age }| {
             let keys = Keys::parse(&text, &place).map_err(|error| error.to_string())?;
             Ok((keys, max_age))
@@ -140,7 +140,7 @@ impl Renewal {
             Ok((keys, max_age)) => {
                 self.shared.take(keys);
                 if !self.said.is_empty() {
-                    tracing::info!(url = %self.url, "the keys are there again");
+                    tracing::info!(url = fetch::shown(&self.url), "the keys are there again");
                     self.said.clear();
                 }
                 let due = max_age.unwrap_or(self.refresh);
@@ -149,7 +149,7 @@ impl Renewal {
             Err(reason) => {
                 if reason != self.said {
                     tracing::warn!(
-                        url = %self.url,
+                        url = fetch::shown(&self.url),
                         reason,
                         "cannot get the keys of tokens, those that are known stay"
                     );
