@@ -13,6 +13,8 @@ before it:
 - `request`, where the skill has dots.
 """
 
+import os
+import subprocess
 from pathlib import Path
 
 import grpc
@@ -31,10 +33,11 @@ def block(address, channel, capsys):
 
     def run(name: str, changed: dict[str, str] | None = None, **prologue):
         path = SKILL / f"{name}.py"
-        source = path.read_text("utf-8").replace("localhost:50051", address)
+        source = path.read_text("utf-8")
         for old, new in (changed or {}).items():
             assert old in source
             source = source.replace(old, new)
+        source = source.replace("localhost:50051", address)
         names = {
             "grpc": grpc,
             "users_pb2": users_pb2,
@@ -49,6 +52,32 @@ def block(address, channel, capsys):
     yield run
     for channel_of_a_block in opened:
         channel_of_a_block.close()
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """A server that takes the skill's token and no other: its address."""
+    tokens = tmp_path / "tokens"
+    tokens.write_text("secret-token skill\n")
+    tokens.chmod(0o600)
+    server = subprocess.Popen(
+        [
+            os.environ["PORTOLAN_BINARY"],
+            *("serve", "--only", "users", "--demo", "--listen", "127.0.0.1:0"),
+            *("--data", tmp_path / "data", "--auth-tokens", tokens),
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        line = server.stdout.readline().strip()
+        assert line.startswith("listening on http://"), line
+        yield line.removeprefix("listening on http://")
+    finally:
+        server.kill()
+        server.wait()
+        server.stdout.close()
 
 
 def test_unary(block):
@@ -97,6 +126,15 @@ def test_client_interceptor(block):
     names, _ = block("client_interceptor")
     user = names["stub"].GetUser(users_pb2.GetUserRequest(id="1"), timeout=10).user
     assert user.name == "John Doe"
+
+
+def test_client_interceptor_where_tokens_are_asked_for(block, guarded):
+    names, _ = block("client_interceptor", {"localhost:50051": guarded})
+    user = names["stub"].GetUser(users_pb2.GetUserRequest(id="1"), timeout=10).user
+    assert user.name == "John Doe"
+    # Without the interceptor, as the skill's other client has it.
+    _, printed = block("error_handling", stub=users_pb2_grpc.UserServiceStub(names["channel"]))
+    assert printed == "Authentication required\n"
 
 
 def test_deadline(block):
