@@ -80,7 +80,7 @@ fn main() -> Result<()> {
         .ancestors()
         .nth(2)
         .context("the package lies two folders deep in the repository")?;
-    let system = machine::system();
+    let (hardware, system) = (machine::hardware(), machine::system());
     // What is measured has the other core to itself.
     let this = std::process::id().to_string();
     let core = OTHER_CORE.to_string();
@@ -91,7 +91,7 @@ fn main() -> Result<()> {
     let programs = Programs::new(&arguments.python, &arguments.go, package, repository)?;
     let results = measure(&arguments, &programs)?;
     let facts = [
-        ("machine", machine::hardware()),
+        ("machine", hardware),
         ("system", system),
         ("versions", versions(&programs, package)?),
     ];
