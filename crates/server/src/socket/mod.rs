@@ -390,6 +390,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_very_large_waits_for_nobody() {
+        let (mut socket, line, mut client) = pair().await;
+        let write = poll_fn(|context| {
+            line.begin();
+            let written = Pin::new(&mut socket).poll_write(context, &vec![7; 1 << 20]);
+            assert!(written.is_ready(), "it goes out in the same turn");
+            written
+        });
+        assert!(write.await.unwrap() > 0);
+        client.read_exact(&mut [0; 5]).await.unwrap();
+    }
+
+    #[tokio::test]
     async fn what_is_gathered_goes_out_before_the_end() {
         let (mut socket, _line, mut client) = pair().await;
         socket.write_all(b"last words").await.unwrap();

@@ -3,6 +3,7 @@
 use std::future::Future as _;
 use std::io::{self, IoSlice};
 use std::pin::pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::task::yield_now;
@@ -14,6 +15,11 @@ use super::ends::WriteEnd;
 const GATHERED: usize = 16 * 1024;
 /// The most pieces that go out in one call.
 pub(super) const SLICES: usize = 16;
+
+/// How many bytes may wait at a time, of all connections of the process, while
+/// others have their turn. What is more goes out at once.
+const WAITING: usize = 512 * 1024;
+static WAITS: AtomicUsize = AtomicUsize::new(0);
 
 /// What is between HTTP and the end that it writes to.
 #[derive(Debug)]
@@ -29,6 +35,8 @@ pub(super) struct Outgoing {
     /// Whether the system takes no more for now, and HTTP has more.
     stuck: bool,
     courtesy: Courtesy,
+    /// How many bytes are counted as waiting.
+    waits: usize,
 }
 
 /// Whether others have had their turn since something was last sent.
@@ -50,6 +58,7 @@ impl Outgoing {
             attended: true,
             stuck: false,
             courtesy: Courtesy::Due,
+            waits: 0,
         }
     }
 
@@ -57,6 +66,7 @@ impl Outgoing {
     pub(super) fn begin(&mut self) {
         if self.courtesy == Courtesy::Shown {
             self.courtesy = Courtesy::Done;
+            self.wait_for(0);
         }
     }
 
@@ -64,7 +74,7 @@ impl Outgoing {
     /// had their turn.
     pub(super) fn poll_end(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.is_pending() {
-            ready!(self.poll_courtesy(context));
+            ready!(self.poll_courtesy(self.gathered.len(), context));
             ready!(self.poll_send(context))?;
         }
         if !self.stuck {
@@ -78,9 +88,13 @@ impl Outgoing {
         self.stuck || !self.gathered.is_empty() || self.stream.is_pending()
     }
 
-    /// Lets others go first, once.
-    fn poll_courtesy(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// Lets others go first, once, with so many bytes to send.
+    fn poll_courtesy(&mut self, size: usize, context: &mut Context<'_>) -> Poll<()> {
         if self.courtesy == Courtesy::Due {
+            if !self.wait_for(size) {
+                self.courtesy = Courtesy::Done;
+                return Poll::Ready(());
+            }
             self.courtesy = Courtesy::Shown;
             // It wakes this task behind all others that can run.
             let _ = pin!(yield_now()).poll(context);
@@ -89,6 +103,18 @@ impl Outgoing {
             Courtesy::Done => Poll::Ready(()),
             Courtesy::Due | Courtesy::Shown => Poll::Pending,
         }
+    }
+
+    /// Counts so many bytes as waiting instead of those before, if there is room.
+    fn wait_for(&mut self, size: usize) -> bool {
+        WAITS.fetch_sub(std::mem::take(&mut self.waits), Ordering::Relaxed);
+        let before = WAITS.fetch_add(size, Ordering::Relaxed);
+        if size > 0 && before + size > WAITING {
+            WAITS.fetch_sub(size, Ordering::Relaxed);
+            return false;
+        }
+        self.waits = size;
+        true
     }
 
     /// Sends what was gathered.
@@ -123,7 +149,7 @@ impl Outgoing {
             }
             if self.attended {
                 self.stuck = true;
-                ready!(self.poll_courtesy(context));
+                ready!(self.poll_courtesy(size, context));
             }
             let before = self.gathered.len() - self.gone;
             let mut slices = [IoSlice::new(&[]); SLICES];
@@ -162,5 +188,11 @@ impl Outgoing {
             self.gone = 0;
         }
         Ok(())
+    }
+}
+
+impl Drop for Outgoing {
+    fn drop(&mut self) {
+        self.wait_for(0);
     }
 }
