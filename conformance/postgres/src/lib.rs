@@ -107,10 +107,12 @@ impl Postgres {
     }
 
     fn begin(programs: PathBuf, settings: &[&str], files: &[(&str, &str)]) -> Self {
+        let place = [env::temp_dir(), PathBuf::from("/tmp")];
+        let place = place.iter().find(|place| is_reachable(place));
         let made = tempfile::Builder::new()
             .prefix("portolan-postgres-")
-            .tempdir()
-            .expect("the system has a folder for temporary files");
+            .tempdir_in(place.expect("the system has a folder for temporary files"))
+            .expect("one may write there");
         let folder = made.path().to_path_buf();
         let give = |path: &Path| {
             if is_root() {
@@ -118,6 +120,7 @@ impl Postgres {
             }
         };
         give(&folder);
+        let programs = reachable(programs, &folder);
         let data = folder.join("data");
         let mut initdb = unprivileged(Command::new(programs.join("initdb")));
         initdb
@@ -301,6 +304,41 @@ fn free() -> SocketAddr {
 
 fn is_root() -> bool {
     fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// Whether the server can reach it.
+fn is_reachable(path: &Path) -> bool {
+    let open = |path: &Path| fs::metadata(path).is_ok_and(|found| found.mode() & 0o001 != 0);
+    !is_root() || path.ancestors().all(open)
+}
+
+/// Where the server can reach its programs: where they are, or copied into the
+/// folder when only root may go there.
+fn reachable(programs: PathBuf, folder: &Path) -> PathBuf {
+    if is_reachable(&programs) {
+        return programs;
+    }
+    let names: Vec<_> = programs.iter().rev().take(3).collect();
+    let (Some(around), &[bin, installed, package]) = (programs.ancestors().nth(3), &names[..])
+    else {
+        return programs;
+    };
+    let copy = folder.join("programs");
+    let place = copy.join(package);
+    fs::create_dir_all(&place).expect("the folder is ours");
+    let from = around.join(package).join(installed);
+    run(Command::new("cp").arg("-a").arg(from).arg(&place));
+    // Libraries of a Python package lie beside it.
+    let mut libraries = package.to_os_string();
+    libraries.push(".libs");
+    let libraries = around.join(libraries);
+    if libraries.exists() {
+        run(Command::new("cp").arg("-a").arg(libraries).arg(&copy));
+    }
+    // So that the keeper may remove it.
+    let nobody = format!("{NOBODY}:{NOBODY}");
+    run(Command::new("chown").args(["-R", &nobody]).arg(&copy));
+    place.join(installed).join(bin)
 }
 
 fn unprivileged(mut command: Command) -> Command {
