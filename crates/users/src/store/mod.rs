@@ -5,6 +5,7 @@
 //! that all of them share.
 
 mod folder;
+mod kept;
 mod postgres;
 mod sqlite;
 #[cfg(test)]

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     document::{Document, DocumentId, MAX_LATE, Operation, Proposal},
     error::Error,
+    store::kept,
     user::Moment,
 };
 
@@ -132,11 +133,7 @@ impl Edits<'_> {
         let text = document.text.as_bytes();
         let at = Moment::now().microseconds();
         let revisions: Vec<i64> = (self.before + 1..=document.revision).collect();
-        let doings: Vec<i32> = self
-            .done
-            .iter()
-            .map(|one| schema::doing(one.doing))
-            .collect();
+        let doings: Vec<i32> = self.done.iter().map(|one| kept::doing(one.doing)).collect();
         let positions: Vec<i64> = self.done.iter().map(|one| one.position as i64).collect();
         let texts: Vec<&[u8]> = self.done.iter().map(|one| one.text.as_bytes()).collect();
         let forgotten = document.revision - MAX_LATE;

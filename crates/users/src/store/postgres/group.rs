@@ -9,7 +9,10 @@ use super::{
     news::{CHANNEL, News},
     schema::{self, COLUMNS},
 };
-use crate::{store::Sequence, user::User};
+use crate::{
+    store::{Sequence, kept},
+    user::User,
+};
 
 /// How many changes are kept at least, for those who read them later. More than
 /// a subscriber may fall behind.
@@ -96,7 +99,7 @@ pub(super) async fn write(client: &Lent, drafted: Drafted) -> Result<(), Failure
     }
     for change in &changes {
         sequences.push(change.sequence);
-        kinds.push(schema::kind(change.kind));
+        kinds.push(kept::kind(change.kind));
         times.push(change.at.microseconds());
         records.push(&change.user);
     }
@@ -169,11 +172,11 @@ impl Columns {
         self.keys.push(user.email.key());
         self.emails.push(user.email.as_str().into());
         self.names.push(user.name.as_str().into());
-        self.roles.push(schema::role(user.role));
-        self.statuses.push(schema::status(user.status));
+        self.roles.push(kept::role(user.role));
+        self.statuses.push(kept::status(user.status));
         self.ages.push(user.age.get());
-        self.tags.push(schema::tags(&user.tags));
-        self.metadata.push(schema::metadata(&user.metadata));
+        self.tags.push(kept::tags(&user.tags));
+        self.metadata.push(kept::metadata(&user.metadata));
         self.created.push(user.created_at.microseconds());
         self.updated.push(user.updated_at.microseconds());
     }

@@ -7,11 +7,11 @@ use tokio_postgres::{Client, Row};
 
 use super::connections::Failure;
 use crate::{
-    document::{Applied, Author, Document, Doing, Operation},
+    document::{Applied, Author, Document, Operation},
     error::Error,
     page::PageKey,
-    store::{Change, ChangeKind},
-    user::{Age, Email, Metadata, Moment, Name, Role, Status, Tags, User, UserId},
+    store::{Change, kept},
+    user::{Age, Email, Metadata, Moment, Name, Tags, User, UserId},
 };
 
 /// The steps from nothing to the newest format; a database has the format of as
@@ -177,15 +177,8 @@ pub(super) fn user(row: &Row, first: usize) -> Result<User, Failure> {
         id: UserId::new(number(0)?).ok_or_else(|| wrong("no user has this id"))?,
         email: Email::new(text(1)?).map_err(wrong)?,
         name: Name::new(text(2)?).map_err(wrong)?,
-        role: match number(3)? {
-            1 => Role::Admin,
-            _ => Role::Member,
-        },
-        status: match number(4)? {
-            2 => Status::Inactive,
-            3 => Status::Suspended,
-            _ => Status::Active,
-        },
+        role: kept::role_of(number(3)?),
+        status: kept::status_of(number(4)?),
         age: Age::new(number(5)?).map_err(wrong)?,
         tags: Tags::new(tags).map_err(wrong)?,
         metadata: Metadata::new(metadata).map_err(wrong)?,
@@ -198,11 +191,7 @@ pub(super) fn user(row: &Row, first: usize) -> Result<User, Failure> {
 pub(super) fn change(row: &Row) -> Result<Change, Failure> {
     Ok(Change {
         sequence: row.try_get(0)?,
-        kind: match row.try_get(1)? {
-            1 => ChangeKind::Created,
-            3 => ChangeKind::Deleted,
-            _ => ChangeKind::Updated,
-        },
+        kind: kept::kind_of(row.try_get(1)?),
         at: Moment::from_microseconds(row.try_get(2)?),
         user: user(row, 3)?,
     })
@@ -224,11 +213,7 @@ pub(super) fn applied(row: &Row) -> Result<Applied, Failure> {
         revision: row.try_get(0)?,
         author: Author::new(&written(row.try_get(1)?)?)?,
         operation: Operation {
-            doing: match row.try_get(2)? {
-                1 => Doing::Insert,
-                3 => Doing::Replace,
-                _ => Doing::Delete,
-            },
+            doing: kept::doing_of(row.try_get(2)?),
             position: usize::try_from(position).map_err(|_| wrong("no text has this place"))?,
             text: written(row.try_get(4)?)?,
         },
@@ -249,49 +234,4 @@ fn json<T: for<'a> serde::Deserialize<'a>>(text: &str) -> Result<T, Failure> {
 fn wrong(reason: impl Into<String>) -> Failure {
     let reason = format!("a row is not as it should be: {}", reason.into());
     Error::Database { reason }.into()
-}
-
-/// Tags as they are kept.
-pub(super) fn tags(tags: &Tags) -> String {
-    serde_json::json!(tags.as_slice()).to_string()
-}
-
-/// Metadata as it is kept.
-pub(super) fn metadata(metadata: &Metadata) -> String {
-    serde_json::json!(metadata.as_map()).to_string()
-}
-
-/// A role as it is kept.
-pub(super) fn role(role: Role) -> i32 {
-    match role {
-        Role::Admin => 1,
-        Role::Member => 2,
-    }
-}
-
-/// A status as it is kept.
-pub(super) fn status(status: Status) -> i32 {
-    match status {
-        Status::Active => 1,
-        Status::Inactive => 2,
-        Status::Suspended => 3,
-    }
-}
-
-/// What happened, as it is kept.
-pub(super) fn kind(kind: ChangeKind) -> i32 {
-    match kind {
-        ChangeKind::Created => 1,
-        ChangeKind::Updated => 2,
-        ChangeKind::Deleted => 3,
-    }
-}
-
-/// What an operation does, as it is kept.
-pub(super) fn doing(doing: Doing) -> i32 {
-    match doing {
-        Doing::Insert => 1,
-        Doing::Delete => 2,
-        Doing::Replace => 3,
-    }
 }

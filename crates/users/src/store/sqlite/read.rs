@@ -6,7 +6,7 @@ use super::schema::{self, COLUMNS};
 use crate::{
     document::{Applied, Author, Document, DocumentId, Operation},
     error::Invalid,
-    store::{Change, Changes, PageEnd, Sequence},
+    store::{Change, Changes, PageEnd, Sequence, kept},
     user::{Email, Moment, User, UserId},
 };
 
@@ -90,7 +90,7 @@ pub(super) fn changes(
         .query_map((after, limit), |row| {
             Ok(Change {
                 sequence: row.get(0)?,
-                kind: schema::kind_of(row.get(1)?),
+                kind: kept::kind_of(row.get(1)?),
                 at: Moment::from_microseconds(row.get(2)?),
                 user: schema::user(row, 3)?,
             })
@@ -138,7 +138,7 @@ pub(super) fn edits(
                 revision: row.get(0)?,
                 author: Author::new(&author).map_err(wrong)?,
                 operation: Operation {
-                    doing: schema::doing_of(row.get(2)?),
+                    doing: kept::doing_of(row.get(2)?),
                     position: row.get(3)?,
                     text: row.get(4)?,
                 },

@@ -6,9 +6,8 @@ use portolan_sqlite::Format;
 use rusqlite::{Row, types::Type};
 
 use crate::{
-    document::Doing,
-    store::ChangeKind,
-    user::{Age, Email, Metadata, Moment, Name, Role, Status, Tags, User, UserId},
+    store::kept,
+    user::{Age, Email, Metadata, Moment, Name, Tags, User, UserId},
 };
 
 /// The directory's database.
@@ -90,15 +89,8 @@ pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
         id,
         email: Email::new(&text(1)?).map_err(wrong(1))?,
         name: Name::new(&text(2)?).map_err(wrong(2))?,
-        role: match number(3)? {
-            1 => Role::Admin,
-            _ => Role::Member,
-        },
-        status: match number(4)? {
-            2 => Status::Inactive,
-            3 => Status::Suspended,
-            _ => Status::Active,
-        },
+        role: kept::role_of(number(3)?),
+        status: kept::status_of(number(4)?),
         age: Age::new(number(5)?).map_err(wrong(5))?,
         tags: Tags::new(tags).map_err(wrong(6))?,
         metadata: Metadata::new(metadata).map_err(wrong(7))?,
@@ -109,69 +101,4 @@ pub(super) fn user(row: &Row<'_>, first: usize) -> rusqlite::Result<User> {
 
 fn json<T: for<'a> serde::Deserialize<'a>>(text: &str) -> Result<T, String> {
     serde_json::from_str(text).map_err(|error| error.to_string())
-}
-
-/// Tags as they are kept.
-pub(super) fn tags(tags: &Tags) -> rusqlite::Result<String> {
-    serde_json::to_string(tags.as_slice())
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-}
-
-/// Metadata as it is kept.
-pub(super) fn metadata(metadata: &Metadata) -> rusqlite::Result<String> {
-    serde_json::to_string(metadata.as_map())
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))
-}
-
-/// A role as it is kept.
-pub(super) fn role(role: Role) -> i32 {
-    match role {
-        Role::Admin => 1,
-        Role::Member => 2,
-    }
-}
-
-/// A status as it is kept.
-pub(super) fn status(status: Status) -> i32 {
-    match status {
-        Status::Active => 1,
-        Status::Inactive => 2,
-        Status::Suspended => 3,
-    }
-}
-
-/// What happened, as it is kept.
-pub(super) fn kind(kind: ChangeKind) -> i32 {
-    match kind {
-        ChangeKind::Created => 1,
-        ChangeKind::Updated => 2,
-        ChangeKind::Deleted => 3,
-    }
-}
-
-/// What happened, as it was kept.
-pub(super) fn kind_of(number: i32) -> ChangeKind {
-    match number {
-        1 => ChangeKind::Created,
-        3 => ChangeKind::Deleted,
-        _ => ChangeKind::Updated,
-    }
-}
-
-/// What an operation does, as it is kept.
-pub(super) fn doing(doing: Doing) -> i32 {
-    match doing {
-        Doing::Insert => 1,
-        Doing::Delete => 2,
-        Doing::Replace => 3,
-    }
-}
-
-/// What an operation does, as it was kept.
-pub(super) fn doing_of(number: i32) -> Doing {
-    match number {
-        1 => Doing::Insert,
-        3 => Doing::Replace,
-        _ => Doing::Delete,
-    }
 }

@@ -9,7 +9,7 @@ use super::{read, schema};
 use crate::{
     document::{Applied, DocumentId, Doing, MAX_LATE, Proposal},
     error::Error,
-    store::{ChangeKind, Sequence},
+    store::{ChangeKind, Sequence, kept},
     user::{Email, Moment, NewUser, SyncUser, Synced, User, UserChange, UserId},
 };
 
@@ -56,11 +56,11 @@ impl<'a> Draft<'a> {
                 ":email": user.email.as_str(),
                 ":key": user.email.key(),
                 ":name": user.name.as_str(),
-                ":role": schema::role(user.role),
-                ":status": schema::status(user.status),
+                ":role": kept::role(user.role),
+                ":status": kept::status(user.status),
                 ":age": user.age.get(),
-                ":tags": schema::tags(&user.tags)?,
-                ":metadata": schema::metadata(&user.metadata)?,
+                ":tags": kept::tags(&user.tags),
+                ":metadata": kept::metadata(&user.metadata),
                 ":now": now.microseconds(),
             })?;
         let id = i32::try_from(self.transaction.last_insert_rowid());
@@ -214,7 +214,7 @@ impl<'a> Draft<'a> {
                 id.as_str(),
                 applied.revision,
                 applied.author.as_str(),
-                schema::doing(doing),
+                kept::doing(doing),
                 applied.operation.position,
                 &applied.operation.text,
                 applied.at.microseconds(),
@@ -249,11 +249,11 @@ impl<'a> Draft<'a> {
                 ":email": user.email.as_str(),
                 ":key": user.email.key(),
                 ":name": user.name.as_str(),
-                ":role": schema::role(user.role),
-                ":status": schema::status(user.status),
+                ":role": kept::role(user.role),
+                ":status": kept::status(user.status),
                 ":age": user.age.get(),
-                ":tags": schema::tags(&user.tags)?,
-                ":metadata": schema::metadata(&user.metadata)?,
+                ":tags": kept::tags(&user.tags),
+                ":metadata": kept::metadata(&user.metadata),
                 ":now": user.updated_at.microseconds(),
             })?;
         self.record(ChangeKind::Updated, user.id, user.updated_at)?;
@@ -279,7 +279,7 @@ impl<'a> Draft<'a> {
                 "insert into change (kind, at, {columns}) select ?, ?, {columns} from user
                  where id = ?"
             ))?
-            .execute((schema::kind(kind), at.microseconds(), id.get()))?;
+            .execute((kept::kind(kind), at.microseconds(), id.get()))?;
         self.changed.set(true);
         Ok(())
     }
