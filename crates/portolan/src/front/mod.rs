@@ -69,8 +69,7 @@ impl Front {
         reload: impl Fn() -> anyhow::Result<Config> + Send + Sync + 'static,
     ) -> anyhow::Result<Self> {
         let health = Health::new(Vec::<String>::new());
-        let mut state = State::open(config)?.guarded(guards);
-        state.telemetry = telemetry;
+        let mut state = State::open(config)?.lasting(guards, telemetry);
         // Before anything is waited for: a change meanwhile is to be seen.
         let mut watched = Watched::new(state.files());
         state.gather(PATIENCE).await?;
@@ -168,8 +167,13 @@ impl State {
         })
     }
 
-    fn guarded(self, guards: InterceptorLayer) -> Self {
-        Self { guards, ..self }
+    /// With what stays as it is for as long as the process runs.
+    fn lasting(self, guards: InterceptorLayer, telemetry: Option<Telemetry>) -> Self {
+        Self {
+            guards,
+            telemetry,
+            ..self
+        }
     }
 
     /// Gets the contracts, for which it waits no longer than that; whether

@@ -81,9 +81,8 @@ impl Refresh {
                  limits, clients, rate, max_concurrency and max_queue take effect with the next start"
             );
         }
-        let guards = self.state.guards.clone();
-        let mut next = State::open(config)?.guarded(guards);
-        next.telemetry = self.state.telemetry.clone();
+        let (guards, telemetry) = (self.state.guards.clone(), self.state.telemetry.clone());
+        let mut next = State::open(config)?.lasting(guards, telemetry);
         next.source.remember(&self.state.source);
         next.gather(PATIENCE).await?;
         self.service.replace(next.serve(&self.health)?);

@@ -5,28 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
-
 use crate::Error;
 
 /// How often files are looked at.
 pub(super) const LOOK_EVERY: Duration = Duration::from_secs(10);
-
-/// A task that ends with its owner.
-#[derive(Debug)]
-pub(super) struct Owned(JoinHandle<()>);
-
-impl Owned {
-    pub(super) fn spawn(work: impl Future<Output = ()> + Send + 'static) -> Self {
-        Self(tokio::spawn(work))
-    }
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
 
 /// Reads a file; an error says what it was to be.
 pub(super) fn read(what: &'static str, path: &Path) -> Result<String, Error> {

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use jsonwebtoken::{Algorithm, DecodingKey};
+use tokio_util::task::AbortOnDropHandle;
 
-use super::file::{self, LOOK_EVERY, Owned};
+use super::file::{self, LOOK_EVERY};
 use super::jwt::{Claims, Key, algorithm_of, verify_with};
 use super::verified::Verified;
 use super::{Denied, Principal, Scheme, now, signatures};
@@ -23,7 +24,7 @@ const SHORTEST: usize = 32;
 pub struct JwtSecret {
     shared: Arc<Shared>,
     claims: Claims,
-    _following: Owned,
+    _following: AbortOnDropHandle<()>,
 }
 
 struct Shared {
@@ -67,7 +68,7 @@ impl JwtSecret {
         Ok(Self {
             shared,
             claims,
-            _following: Owned::spawn(following),
+            _following: AbortOnDropHandle::new(tokio::spawn(following)),
         })
     }
 }

@@ -9,8 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ring::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use subtle::ConstantTimeEq;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::file::{self, LOOK_EVERY, Owned};
+use super::file::{self, LOOK_EVERY};
 use super::{Denied, Principal, Scheme, is_token};
 use crate::Error;
 
@@ -28,7 +29,7 @@ const WHAT: &str = "tokens";
 /// ```
 pub struct TokenFile {
     tokens: Arc<RwLock<Arc<Tokens>>>,
-    _following: Owned,
+    _following: AbortOnDropHandle<()>,
 }
 
 impl TokenFile {
@@ -58,7 +59,7 @@ impl TokenFile {
         });
         Ok(Self {
             tokens,
-            _following: Owned::spawn(following),
+            _following: AbortOnDropHandle::new(tokio::spawn(following)),
         })
     }
 }

@@ -66,7 +66,7 @@ impl Outgoing {
     pub(super) fn begin(&mut self) {
         if self.courtesy == Courtesy::Shown {
             self.courtesy = Courtesy::Done;
-            self.wait_for(0);
+            self.end_waiting();
         }
     }
 
@@ -91,7 +91,7 @@ impl Outgoing {
     /// Lets others go first, once, with so many bytes to send.
     fn poll_courtesy(&mut self, size: usize, context: &mut Context<'_>) -> Poll<()> {
         if self.courtesy == Courtesy::Due {
-            if !self.wait_for(size) {
+            if !self.begin_waiting(size) {
                 self.courtesy = Courtesy::Done;
                 return Poll::Ready(());
             }
@@ -105,16 +105,21 @@ impl Outgoing {
         }
     }
 
-    /// Counts so many bytes as waiting instead of those before, if there is room.
-    fn wait_for(&mut self, size: usize) -> bool {
-        WAITS.fetch_sub(std::mem::take(&mut self.waits), Ordering::Relaxed);
-        let before = WAITS.fetch_add(size, Ordering::Relaxed);
-        if size > 0 && before + size > WAITING {
+    /// Counts so many bytes as waiting, if there is room.
+    fn begin_waiting(&mut self, size: usize) -> bool {
+        if WAITS.fetch_add(size, Ordering::Relaxed) + size > WAITING {
             WAITS.fetch_sub(size, Ordering::Relaxed);
             return false;
         }
         self.waits = size;
         true
+    }
+
+    /// They wait no longer.
+    fn end_waiting(&mut self) {
+        if self.waits > 0 {
+            WAITS.fetch_sub(std::mem::take(&mut self.waits), Ordering::Relaxed);
+        }
     }
 
     /// Sends what was gathered.
@@ -193,6 +198,6 @@ impl Outgoing {
 
 impl Drop for Outgoing {
     fn drop(&mut self) {
-        self.wait_for(0);
+        self.end_waiting();
     }
 }

@@ -1,7 +1,6 @@
 //! Gets a document over HTTP: one that is small, soon, and from where it was to
 //! be, since redirections would lead elsewhere.
 
-use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,11 +10,10 @@ use http::{HeaderMap, Request, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use portolan_client::Tls;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 
 /// How long all of it may take.
 const TIME: Duration = Duration::from_secs(10);
@@ -80,26 +78,12 @@ async fn get(url: &Uri) -> Result<Fetched, String> {
     if !is_secure {
         return ask(stream, url).await;
     }
-    let name = ServerName::try_from(host.to_owned()).map_err(|error| error.to_string())?;
-    let config = CONFIG.as_ref().map_err(Clone::clone)?;
-    let stream = TlsConnector::from(Arc::clone(config))
-        .connect(name, stream)
-        .await;
+    // Trusted is whom browsers trust.
+    let secure = Tls::new().connector(host, &[]);
+    let (connector, name) = secure.map_err(|error| error.to_string())?;
+    let stream = connector.connect(name, stream).await;
     ask(stream.map_err(|error| format!("no TLS: {error}"))?, url).await
 }
-
-/// Trusts whom browsers trust.
-static CONFIG: LazyLock<Result<Arc<ClientConfig>, String>> = LazyLock::new(|| {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let config = config.with_root_certificates(roots);
-    Ok(Arc::new(config.with_no_client_auth()))
-});
 
 async fn ask<S>(stream: S, url: &Uri) -> Result<Fetched, String>
 where

@@ -14,8 +14,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Uri;
+use tokio_util::task::AbortOnDropHandle;
 
-use super::file::{self, LOOK_EVERY, Owned};
+use super::file::{self, LOOK_EVERY};
 use super::jwt::{Claims, algorithm_of, verify_with};
 use super::verified::Verified;
 use super::{Denied, Principal, Scheme, now, signatures};
@@ -71,7 +72,7 @@ pub struct Jwks {
     claims: Claims,
     /// Asks a URL before it is due.
     attempts: Option<Attempts>,
-    _following: Owned,
+    _following: AbortOnDropHandle<()>,
 }
 
 struct Shared {
@@ -164,7 +165,7 @@ impl Jwks {
                     Ok(())
                 };
                 let following = file::follow(WHAT, path, text, pace.look, take);
-                (None, Owned::spawn(following))
+                (None, AbortOnDropHandle::new(tokio::spawn(following)))
             }
             KeySource::Url(url) => {
                 if fetch::is_plain_and_far(&url) {
@@ -175,7 +176,10 @@ impl Jwks {
                     );
                 }
                 let (renewal, attempts) = Renewal::new(url, pace.refresh, pace.pause, place);
-                (Some(attempts), Owned::spawn(renewal.run()))
+                (
+                    Some(attempts),
+                    AbortOnDropHandle::new(tokio::spawn(renewal.run())),
+                )
             }
         };
         if let Some(attempts) = &attempts {
