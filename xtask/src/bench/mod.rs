@@ -2,6 +2,7 @@
 //! would use instead, and print a table.
 
 pub(crate) mod gateway;
+mod go_peers;
 pub(crate) mod memory;
 pub(crate) mod transcode;
 pub(crate) mod users;
